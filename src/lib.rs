@@ -1,0 +1,17 @@
+//! `madmix` finds the proportions in which a vision-language model should sample its training domains.
+//!
+//! It loads a mid-stage checkpoint, passes samples of every domain through it once, averages the hidden states per
+//! modality, and couples the domains in one latent space (MaD-Mix, arXiv 2602.07790). The modules follow the data:
+//!
+//! ```text
+//! config ─▶ checkpoint ─▶ dataset ─▶ media + prompt ─▶ vlm ─▶ extract ─▶ store ─▶ mix ─▶ report
+//! ```
+//!
+//! One direction, no way back: [`mix`] knows nothing of models, [`vlm`] nothing of files, [`store`] nothing of
+//! datasets, [`dataset`] nothing of pixels.
+
+pub mod dataset;
+pub mod media;
+pub mod mix;
+pub mod store;
+pub mod checkpoint;

@@ -1,0 +1,207 @@
+//! What can be wrong with a dataset as a whole, and what with one row of it.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// A dataset that cannot be opened.
+#[derive(Debug, Error)]
+#[error("dataset `{name}` ({}): {problem}", path.display())]
+pub struct DatasetError {
+    /// The dataset's name in the config.
+    pub name: String,
+    /// Its annotation file.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub problem: DatasetProblem,
+}
+
+/// Why a dataset cannot be opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DatasetProblem {
+    /// The file cannot be read.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A folder, a pipe or a device.
+    #[error("not a regular file; name the annotation file itself")]
+    NotAFile,
+    /// No row at all.
+    #[error("the file is empty or holds no rows; has it been written to its end?")]
+    Empty,
+    /// No format takes the file for its own.
+    #[error("not a dataset that can be read: it {looks_like}. Known formats: {known}")]
+    Unrecognised {
+        /// What the first bytes tell.
+        looks_like: String,
+        /// The names of the formats.
+        known: String,
+    },
+    /// Rows cannot be told apart from here on, so none can be relied upon.
+    #[error(
+        "the file breaks off or is damaged at byte {offset}, in row {row} (from 0): \
+         expected {expected}, found {found}; copy or write the file again"
+    )]
+    Broken {
+        /// How many whole rows come before.
+        row: u64,
+        /// Where in the file.
+        offset: u64,
+        /// What would have been right.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// More rows than a row number has room for.
+    #[error("more than {max} rows; split the file")]
+    TooManyRows {
+        /// The most that one file may have.
+        max: u64,
+    },
+    /// The media root is missing or no folder.
+    #[error("`media_root` {} is not a folder that can be read: {reason}", path.display())]
+    MediaRoot {
+        /// As configured.
+        path: PathBuf,
+        /// The system's reason.
+        reason: String,
+    },
+    /// The filter keeps no row.
+    #[error(
+        "the filter keeps none of its {rows} rows; `{key}` most often is {}",
+        counted(seen)
+    )]
+    NothingKept {
+        /// How many rows were looked at.
+        rows: u64,
+        /// What was looked for in them.
+        key: &'static str,
+        /// The values that rows do have, the most frequent first, with how many rows have them.
+        seen: Vec<(String, u64)>,
+    },
+}
+
+fn counted(seen: &[(String, u64)]) -> String {
+    let one = |(value, rows): &(String, u64)| format!("{value} ({rows} rows)");
+    seen.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// A row that cannot be used. Its message names nothing of this machine, so it is the same wherever it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("row {row}: {problem}")]
+pub struct SampleError {
+    /// The row in the file, from 0.
+    pub row: u64,
+    /// What is wrong with it.
+    pub problem: SampleProblem,
+}
+
+/// Why a row cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SampleProblem {
+    /// There is no such row: a mistake of the caller's.
+    #[error("there are only {len} rows")]
+    OutOfRange {
+        /// How many there are.
+        len: u64,
+    },
+    /// The annotation file could not be read any more.
+    #[error("the annotation file cannot be read here ({0}); has it changed since it was opened?")]
+    Io(io::ErrorKind),
+    /// Longer than [`MAX_ROW_BYTES`](super::MAX_ROW_BYTES).
+    #[error("{bytes} bytes long, more than the {limit} that a row may have")]
+    TooLong {
+        /// The row's length.
+        bytes: u64,
+        /// The most that is read.
+        limit: u64,
+    },
+    /// Not JSON, or not UTF-8.
+    #[error("not valid JSON: {0} of the row")]
+    Json(String),
+    /// A key that a row must have is absent.
+    #[error("`{key}` is missing")]
+    Missing {
+        /// The key.
+        key: String,
+    },
+    /// A value of the wrong type.
+    #[error("`{key}` is {found}, expected {expected}")]
+    WrongType {
+        /// The key, empty for the row itself.
+        key: String,
+        /// What it should be.
+        expected: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// Two keys for the same media, with different content.
+    #[error("both `{first}` and `{second}` are given and they differ; keep one")]
+    TwoKeys {
+        /// The key that was read.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// No turn.
+    #[error("`conversations` is empty")]
+    NoTurns,
+    /// A speaker of unknown role.
+    #[error(
+        "turn {turn}: unknown role {role:?}; known are human, user, gpt, assistant, model, system"
+    )]
+    UnknownRole {
+        /// The turn, from 0.
+        turn: usize,
+        /// The role as written.
+        role: String,
+    },
+    /// Placeholders and media do not go together.
+    #[error(
+        "{images} images and {videos} videos, but {image_placeholders} `<image>` and \
+         {video_placeholders} `<video>` in the text"
+    )]
+    Placeholders {
+        /// How many pictures the row names.
+        images: usize,
+        /// How many videos the row names.
+        videos: usize,
+        /// How many `<image>` the turns hold.
+        image_placeholders: usize,
+        /// How many `<video>` the turns hold.
+        video_placeholders: usize,
+    },
+    /// A placeholder outside the user's turns.
+    #[error("turn {turn}: {count} placeholders in a turn of the {role}; only the user shows media")]
+    PlaceholderRole {
+        /// The turn, from 0.
+        turn: usize,
+        /// Whose it is.
+        role: &'static str,
+        /// How many there are.
+        count: usize,
+    },
+    /// Media without placeholders, and no turn to put them into.
+    #[error("{media} media, but no turn of the user to show them in")]
+    NoUserTurn {
+        /// How many media the row names.
+        media: usize,
+    },
+    /// A URL or data URI for a path.
+    #[error("`{0}` is a URL; download it and name the file")]
+    MediaUrl(String),
+    /// A path with `..` in it.
+    #[error("`{0}` refused: a media path may not contain `..`")]
+    MediaParent(String),
+    /// An absolute path to somewhere else.
+    #[error("`{0}` refused: an absolute path outside `media_root`")]
+    MediaAbsolute(String),
+    /// A link out of the media root.
+    #[error(
+        "`{0}` refused: a symbolic link on its way leaves `media_root`; \
+         set `media_root` to a folder that holds the link's target too"
+    )]
+    MediaSymlink(String),
+}

@@ -1,0 +1,149 @@
+//! Media paths: those of an annotation file are not to be trusted with the rest of the machine.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::SampleProblem;
+
+/// How much of a path is quoted in a message; data URIs are megabytes long.
+const QUOTED_CHARS: usize = 200;
+
+/// The folder that a dataset's media paths start from and may not leave.
+pub(super) struct MediaRoot {
+    /// Absolute and without symbolic links.
+    root: PathBuf,
+}
+
+impl MediaRoot {
+    /// The folder must exist.
+    pub(super) fn open(root: &Path) -> std::io::Result<Self> {
+        // A file's parent is empty when the file is named without a folder.
+        let root = if root.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            root
+        };
+        let root = fs_err::canonicalize(root)?;
+        if !fs_err::metadata(&root)?.is_dir() {
+            return Err(std::io::ErrorKind::NotADirectory.into());
+        }
+        Ok(Self { root })
+    }
+
+    /// The place of a path as a row writes it, in the root. It need not exist; what exists of it must not lead out.
+    pub(super) fn resolve(&self, written: &str) -> Result<PathBuf, SampleProblem> {
+        let quoted = || {
+            let mut start: String = written.chars().take(QUOTED_CHARS).collect();
+            if start.len() < written.len() {
+                start.push('…');
+            }
+            start
+        };
+        if is_url(written) {
+            return Err(SampleProblem::MediaUrl(quoted()));
+        }
+        let path = Path::new(written);
+        if path.components().any(|part| part == Component::ParentDir) {
+            return Err(SampleProblem::MediaParent(quoted()));
+        }
+        let joined = self.root.join(path);
+        let existing = joined
+            .ancestors()
+            .find_map(|part| fs_err::canonicalize(part).ok());
+        if existing.is_some_and(|real| real.starts_with(&self.root)) {
+            Ok(joined)
+        } else if path.is_absolute() {
+            Err(SampleProblem::MediaAbsolute(quoted()))
+        } else {
+            Err(SampleProblem::MediaSymlink(quoted()))
+        }
+    }
+}
+
+/// `data:…`, or `scheme://…`.
+fn is_url(written: &str) -> bool {
+    let scheme = |text: &str| {
+        text.starts_with(|first: char| first.is_ascii_alphabetic())
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    };
+    written.starts_with("data:")
+        || written
+            .split_once("://")
+            .is_some_and(|(head, _)| scheme(head))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn inside_and_outside() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, other) = (folder.path().join("root"), folder.path().join("other"));
+        fs_err::create_dir_all(root.join("a")).unwrap();
+        fs_err::create_dir_all(&other).unwrap();
+        fs_err::write(root.join("a/x.jpg"), "").unwrap();
+        fs_err::write(other.join("x.jpg"), "").unwrap();
+        symlink(&other, root.join("out")).unwrap();
+        symlink(root.join("a"), root.join("in")).unwrap();
+        symlink(&root, folder.path().join("alias")).unwrap();
+        let media = MediaRoot::open(&folder.path().join("alias")).unwrap();
+        let real = fs_err::canonicalize(&root).unwrap();
+
+        for good in [
+            "a/x.jpg",
+            "./a/x.jpg",
+            "a/missing/y.jpg",
+            "in/x.jpg",
+            "a/..x.jpg",
+            "a:b//c",
+        ] {
+            assert_eq!(media.resolve(good), Ok(real.join(good)), "{good}");
+        }
+        for absolute in [
+            root.join("a/x.jpg"),
+            root.join("a/no.jpg"),
+            folder.path().join("alias/no"),
+        ] {
+            assert_eq!(media.resolve(absolute.to_str().unwrap()), Ok(absolute));
+        }
+        let refused = |path: &str| media.resolve(path).unwrap_err();
+        for path in ["../other/x.jpg", "a/../a/x.jpg", "a/.."] {
+            assert_eq!(refused(path), SampleProblem::MediaParent(path.into()));
+        }
+        for path in ["out/x.jpg", "out/missing.jpg", "out"] {
+            assert_eq!(refused(path), SampleProblem::MediaSymlink(path.into()));
+        }
+        for path in [
+            other.join("x.jpg").to_str().unwrap(),
+            "/etc/passwd",
+            "/no/such/file",
+        ] {
+            assert_eq!(refused(path), SampleProblem::MediaAbsolute(path.into()));
+        }
+        for path in [
+            "http://a/b.jpg",
+            "s3://b/c",
+            "file:///a",
+            "data:image/png;base64,AA",
+        ] {
+            assert_eq!(refused(path), SampleProblem::MediaUrl(path.into()));
+        }
+        let SampleProblem::MediaUrl(quoted) = refused(&format!("data:{}", "é".repeat(9999)))
+        else {
+            panic!("a data URI is a URL");
+        };
+        assert_eq!(quoted.chars().count(), QUOTED_CHARS + 1);
+    }
+
+    #[test]
+    fn the_root_must_be_a_folder() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(MediaRoot::open(file.path()).is_err());
+        assert!(MediaRoot::open(Path::new("no/such/folder")).is_err());
+        assert!(MediaRoot::open(Path::new("")).is_ok());
+    }
+}

@@ -5,6 +5,17 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+/// How much of a file's text a message quotes, in characters: data URIs are megabytes long.
+const EXCERPT_CHARS: usize = 200;
+
+/// The start of a text, for a message.
+pub(super) fn excerpt(text: &str) -> String {
+    match text.char_indices().nth(EXCERPT_CHARS) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
 /// A dataset that cannot be opened.
 #[derive(Debug, Error)]
 #[error("dataset `{name}` ({}): {problem}", path.display())]
@@ -204,4 +215,16 @@ pub enum SampleProblem {
          set `media_root` to a folder that holds the link's target too"
     )]
     MediaSymlink(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_quote_a_start_only() {
+        let exact = "é".repeat(EXCERPT_CHARS);
+        assert_eq!(excerpt(&exact), exact);
+        assert_eq!(excerpt(&format!("{exact}ab")), format!("{exact}…"));
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::DatasetProblem;
+use super::error::excerpt;
 
 /// The keys that may hold a picture's or a video's path.
 const MEDIA_KEYS: [&str; 4] = ["image", "images", "video", "videos"];
@@ -110,7 +111,10 @@ impl<'a> Sieve<'a> {
     }
 
     fn count(&mut self, seen: Option<&str>) {
-        let seen = seen.map_or_else(|| "absent".to_owned(), |seen| format!("\"{seen}\""));
+        let seen = seen.map_or_else(
+            || "absent".to_owned(),
+            |seen| format!("\"{}\"", excerpt(seen)),
+        );
         if self.seen.len() < MAX_SEEN || self.seen.contains_key(&seen) {
             *self.seen.entry(seen).or_default() += 1;
         }

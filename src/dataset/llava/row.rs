@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::placeholders;
+use crate::dataset::error::excerpt;
 use crate::dataset::media_root::MediaRoot;
 use crate::dataset::{Media, Role, Sample, SampleProblem, Turn};
 
@@ -70,7 +71,7 @@ fn parse_turn(i: usize, turn: &Value) -> Result<Turn, SampleProblem> {
         other => {
             return Err(SampleProblem::UnknownRole {
                 turn: i,
-                role: other.to_owned(),
+                role: excerpt(other),
             });
         }
     };

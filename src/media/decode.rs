@@ -1,0 +1,208 @@
+//! From bytes to [`Rgb`], whatever the format, within limits.
+
+use std::io::{BufRead, BufReader, Cursor, Read, Seek};
+use std::path::Path;
+
+use image::error::ImageError;
+use image::metadata::Orientation as Turn;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+
+use super::exif::{turn, turned, turned_size};
+use super::format::Format;
+use super::guard::guarded;
+use super::{Limits, MediaError, Orientation, Rgb, Size, jpeg, raster};
+
+/// Reads and decodes a picture.
+///
+/// # Errors
+/// Every fault of the file or the picture; the text names the file.
+pub fn load(path: &Path, orientation: Orientation, limits: Limits) -> Result<Rgb, MediaError> {
+    let mut bytes = Vec::new();
+    // One byte over the limit is enough to know, also for a file that grows while it is read.
+    open(path)?
+        .take(limits.max_bytes.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(MediaError::File)?;
+    decode(&bytes, orientation, limits).map_err(|fault| fault.within(path))
+}
+
+/// Decodes a picture: the levels of Pillow's `Image.open(…).convert("RGB")`, the first frame of an animation.
+///
+/// The format is told from the bytes. A codec that panics is a [`MediaError::Corrupt`]; its message still goes
+/// through the process's panic hook.
+///
+/// # Errors
+/// Every fault of the picture, and sizes over the limits (checked before anything is decoded).
+pub fn decode(bytes: &[u8], orientation: Orientation, limits: Limits) -> Result<Rgb, MediaError> {
+    let len = bytes.len() as u64;
+    if len > limits.max_bytes {
+        return Err(MediaError::TooManyBytes {
+            bytes: len,
+            limit: limits.max_bytes,
+        });
+    }
+    let format = Format::of(bytes)?;
+    let (header, picture) = if format.kind == ImageFormat::Jpeg {
+        let header = checked(jpeg::header(bytes)?, limits)?;
+        (header, jpeg::pixels(bytes)?)
+    } else {
+        if format.kind == ImageFormat::WebP && !riff_is_whole(bytes) {
+            return Err(MediaError::Truncated {
+                format: format.name,
+            });
+        }
+        guarded(format.name, || {
+            let mut decoder = decoder(Cursor::new(bytes), format, limits)?;
+            let header = checked(metadata(&mut decoder, format)?, limits)?;
+            let image = DynamicImage::from_decoder(decoder).map_err(|e| fault(format.name, e))?;
+            let picture = raster::rgb(image, clips_gray(bytes, format)).ok_or_else(|| {
+                MediaError::Unsupported {
+                    format: format.name,
+                    what: "floating-point samples".into(),
+                }
+            })?;
+            Ok((header, picture))
+        })?
+    };
+    let turn = asked(header.1, orientation, format);
+    Ok(turned(picture, turn))
+}
+
+/// The size that [`decode`] will give, from the header alone.
+///
+/// # Errors
+/// A header that cannot be read, and sizes over the limits.
+pub fn probe(bytes: &[u8], orientation: Orientation, limits: Limits) -> Result<Size, MediaError> {
+    let len = bytes.len() as u64;
+    if len > limits.max_bytes {
+        return Err(MediaError::TooManyBytes {
+            bytes: len,
+            limit: limits.max_bytes,
+        });
+    }
+    probe_reader(Cursor::new(bytes), orientation, limits)
+}
+
+/// The size that [`load`] will give, reading no more of the file than its header.
+///
+/// # Errors
+/// A header that cannot be read, and sizes over the limits; the text names the file.
+pub fn probe_file(
+    path: &Path,
+    orientation: Orientation,
+    limits: Limits,
+) -> Result<Size, MediaError> {
+    let file = open(path)?;
+    let bytes = file.metadata().map_err(MediaError::File)?.len();
+    if bytes > limits.max_bytes {
+        let limit = limits.max_bytes;
+        return Err(MediaError::TooManyBytes { bytes, limit }.within(path));
+    }
+    probe_reader(BufReader::new(file), orientation, limits).map_err(|fault| fault.within(path))
+}
+
+fn open(path: &Path) -> Result<fs_err::File, MediaError> {
+    // Asked first: to open a named pipe would wait for a writer.
+    if !fs_err::metadata(path).map_err(MediaError::File)?.is_file() {
+        return Err(MediaError::NotAFile.within(path));
+    }
+    fs_err::File::open(path).map_err(MediaError::File)
+}
+
+fn probe_reader(
+    mut reader: impl BufRead + Seek,
+    orientation: Orientation,
+    limits: Limits,
+) -> Result<Size, MediaError> {
+    let format = Format::of(reader.fill_buf().map_err(MediaError::File)?)?;
+    let header = if format.kind == ImageFormat::Jpeg {
+        jpeg::header(reader)?
+    } else {
+        guarded(format.name, || {
+            metadata(&mut decoder(reader, format, limits)?, format)
+        })?
+    };
+    let (size, turn) = checked(header, limits)?;
+    Ok(turned_size(size, asked(turn, orientation, format)))
+}
+
+fn decoder<'r>(
+    reader: impl BufRead + Seek + 'r,
+    format: Format,
+    limits: Limits,
+) -> Result<impl ImageDecoder + 'r, MediaError> {
+    let mut reader = ImageReader::with_format(reader, format.kind);
+    let mut bounds = image::Limits::no_limits();
+    // Four channels of 16 bits, and as much again for the codec's own work.
+    bounds.max_alloc = Some(limits.max_pixels.saturating_mul(16).saturating_add(1 << 20));
+    reader.limits(bounds);
+    reader.into_decoder().map_err(|e| fault(format.name, e))
+}
+
+/// The size as stored and the turn that the metadata ask for.
+fn metadata(decoder: &mut impl ImageDecoder, format: Format) -> Result<(Size, Turn), MediaError> {
+    let (width, height) = decoder.dimensions();
+    let turn = if format.kind == ImageFormat::Tiff {
+        decoder.orientation().map_err(|e| fault(format.name, e))?
+    } else {
+        // Metadata that cannot be read are no reason to lose the picture.
+        let exif = decoder.exif_metadata().ok().flatten();
+        let xmp = decoder.xmp_metadata().ok().flatten();
+        turn(exif.as_deref(), xmp.as_deref())
+    };
+    Ok((Size::new(width, height), turn))
+}
+
+fn checked(header: (Size, Turn), limits: Limits) -> Result<(Size, Turn), MediaError> {
+    let (size, _) = header;
+    if size.pixels() == 0 {
+        return Err(MediaError::NoPixels(size));
+    }
+    if size.pixels() > limits.max_pixels {
+        return Err(MediaError::TooManyPixels {
+            size,
+            limit: limits.max_pixels,
+        });
+    }
+    Ok(header)
+}
+
+/// The turn to make: Pillow turns a TIFF on loading, whether it is asked to or not.
+fn asked(turn: Turn, orientation: Orientation, format: Format) -> Turn {
+    if orientation == Orientation::Apply || format.kind == ImageFormat::Tiff {
+        turn
+    } else {
+        Turn::NoTransforms
+    }
+}
+
+/// Whether 16-bit gray is clipped. A PNG with gray *and* an alpha channel is the exception: Pillow opens it as 8-bit
+/// `LA`. Gray with a transparent level looks the same once decoded, so the header's colour type decides (byte 25).
+fn clips_gray(bytes: &[u8], format: Format) -> bool {
+    format.kind != ImageFormat::Png || bytes.get(25) == Some(&0)
+}
+
+/// Whether a WebP file is as long as its header says; the codec would overlook a few missing bytes.
+fn riff_is_whole(bytes: &[u8]) -> bool {
+    let size = bytes
+        .get(4..8)
+        .and_then(|size| size.try_into().ok())
+        .map(u32::from_le_bytes);
+    size.is_some_and(|size| u64::from(size) + 8 <= bytes.len() as u64)
+}
+
+fn fault(format: &'static str, error: ImageError) -> MediaError {
+    match error {
+        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            MediaError::Truncated { format }
+        }
+        ImageError::Unsupported(error) => MediaError::Unsupported {
+            format,
+            what: error.to_string(),
+        },
+        error => MediaError::Corrupt {
+            format,
+            reason: error.to_string(),
+        },
+    }
+}

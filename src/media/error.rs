@@ -1,0 +1,128 @@
+//! What can be wrong with a picture.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Size;
+
+/// A picture that cannot be used, and why. A caller counts it and goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// The file cannot be opened or read. The text names the path.
+    #[error(transparent)]
+    File(io::Error),
+    /// A fault in the picture that a file holds.
+    #[error("{path}: {source}", path = .path.display())]
+    In {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<MediaError>,
+    },
+    /// A folder, a pipe or a device where a file was expected.
+    #[error("not a regular file")]
+    NotAFile,
+    /// No bytes at all.
+    #[error("the file is empty")]
+    Empty,
+    /// The bytes are of no format that is read here. A file's name plays no part.
+    #[error(
+        "not a JPEG, PNG, WebP, BMP, GIF, TIFF or PNM picture: it begins with \"{begins}\"; \
+         convert it, or take it out of the data"
+    )]
+    UnknownFormat {
+        /// The first bytes, escaped.
+        begins: String,
+    },
+    /// A file over [`Limits::max_bytes`](super::Limits::max_bytes).
+    #[error("{bytes} bytes are over the limit of {limit}")]
+    TooManyBytes {
+        /// Bytes of the file.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A picture over [`Limits::max_pixels`](super::Limits::max_pixels).
+    #[error("{size} is {pixels} pixels, over the limit of {limit}", pixels = .size.pixels())]
+    TooManyPixels {
+        /// The picture's size, from its header.
+        size: Size,
+        /// The limit.
+        limit: u64,
+    },
+    /// The file ends before the picture does.
+    #[error("truncated {format}: the file ends before the picture does")]
+    Truncated {
+        /// The format.
+        format: &'static str,
+    },
+    /// The codec gave up.
+    #[error("corrupt {format}: {reason}")]
+    Corrupt {
+        /// The format.
+        format: &'static str,
+        /// The codec's words.
+        reason: String,
+    },
+    /// A valid picture of a kind that is not read here.
+    #[error("{format} of a kind that is not read here ({what}); convert it to PNG or JPEG")]
+    Unsupported {
+        /// The format.
+        format: &'static str,
+        /// What stands in the way.
+        what: String,
+    },
+    /// A picture without pixels.
+    #[error("{0} holds no pixels")]
+    NoPixels(Size),
+    /// The pixels are of another size than the plan was made for.
+    #[error("the picture is {found}, but was planned as {planned}: it changed on disk meanwhile")]
+    SizeChanged {
+        /// The size that the plan was made for.
+        planned: Size,
+        /// The size of the pixels.
+        found: Size,
+    },
+    /// No resolution to choose from.
+    #[error("image_grid_pinpoints is empty: anyres needs at least one (height, width)")]
+    NoPinpoints,
+    /// A resolution that does not divide into tiles.
+    #[error("pinpoint (height {height}, width {width}) is no multiple of the tile size {tile}")]
+    BadPinpoint {
+        /// Height of the pinpoint.
+        height: u32,
+        /// Width of the pinpoint.
+        width: u32,
+        /// Side of a tile.
+        tile: u32,
+    },
+}
+
+impl MediaError {
+    /// A short stable name of the fault, to count by.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::File(_) | Self::NotAFile => "unreadable",
+            Self::In { source, .. } => source.kind(),
+            Self::Empty => "empty",
+            Self::UnknownFormat { .. } => "unknown-format",
+            Self::TooManyBytes { .. } | Self::TooManyPixels { .. } => "too-large",
+            Self::Truncated { .. } => "truncated",
+            Self::Corrupt { .. } | Self::NoPixels(_) => "corrupt",
+            Self::Unsupported { .. } => "unsupported",
+            Self::SizeChanged { .. } => "changed",
+            Self::NoPinpoints | Self::BadPinpoint { .. } => "config",
+        }
+    }
+
+    /// The same fault with the file's name; an I/O error has it already.
+    pub(super) fn within(self, path: &Path) -> Self {
+        match self {
+            Self::File(_) | Self::In { .. } => self,
+            source => Self::In {
+                path: path.to_owned(),
+                source: Box::new(source),
+            },
+        }
+    }
+}

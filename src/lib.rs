@@ -13,5 +13,6 @@
 pub mod dataset;
 pub mod media;
 pub mod mix;
+pub mod modality;
 pub mod store;
 pub mod checkpoint;

@@ -1,1 +1,29 @@
-//! mix
+//! From pooled vectors to weights: centroids per domain and modality, the methods, and the mixture they give.
+//!
+//! Everything is plain `f64` linear algebra over at most a few thousand domains; nothing here knows of models.
+//!
+//! * [`DatasetMean`], [`centroids`] – sample → dataset → domain
+//! * [`Method`] – centroids to weights; [`METHODS`] lists them
+//! * [`Mixture`] – what `mixture.json` holds
+
+mod centroids;
+mod centroids_file;
+mod dataset_mean;
+mod error;
+mod human;
+mod kernel;
+mod mad_mix;
+mod method;
+mod mixture;
+mod mixture_error;
+mod uniform;
+
+pub use centroids::{Aggregation, Centroids, Domain, DomainMeans, View, centroids};
+pub use dataset_mean::DatasetMean;
+pub use error::MixError;
+pub use human::Human;
+pub use mad_mix::MadMix;
+pub use method::{METHODS, Method, MethodEntry, Parameters, Solution, method};
+pub use mixture::{DatasetSize, Mixture, MixtureDataset, MixtureDomain, Provenance};
+pub use mixture_error::MixtureError;
+pub use uniform::Uniform;

@@ -1,1 +1,27 @@
-//! store
+//! What a run leaves on disk: shards of pooled vectors, the failures, and the one way files are published.
+//!
+//! A shard is a pure function of a checkpoint, the extraction settings, a dataset and an index ([`ShardKey`]), so it is
+//! the unit of work, of resuming, of spreading over machines and of caching at once. Everything here is plain data in
+//! and files out: nothing knows of models or dataset formats.
+//!
+//! * [`Shard`] – the typed content, its bytes and the checks on reading them
+//! * [`Store`] – a run's folder: which shards are missing, loading and publishing them
+//! * [`publish`] – atomic, durable writing of any file
+//! * [`Failures`] – the samples that could not be read
+
+mod error;
+mod failures;
+mod folder;
+mod format;
+mod names;
+mod publish;
+mod settings;
+mod shard;
+
+pub use error::{ShardError, StoreError};
+pub use failures::{FailureRecord, Failures, FailuresError};
+pub use folder::{Missing, SetAside, ShardState, Store};
+pub use format::FORMAT;
+pub use publish::{PublishError, Published, clean_stale_temporaries, publish};
+pub use settings::Settings;
+pub use shard::{Failure, Matrix, Pooled, Shard, ShardKey};

@@ -1,0 +1,176 @@
+//! `centroids.safetensors`: what `madmix solve` needs to try another method or λ without the checkpoint.
+//!
+//! Per view v (`text`, `image`, `video`, `fused`) the tensors `v` (f64 `[k, d]`) and `v.present` (u8 `[k]`), and the one
+//! metadata key `madmix`: `{"format":1,"domains":[{"name":…,"size":…,"human":…|null}]}`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use nalgebra::DMatrix;
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use super::centroids::FUSED;
+use super::{Centroids, Domain, MixError, View};
+use crate::modality::Modality;
+use crate::store::{Published, publish};
+
+const FORMAT: u32 = 1;
+const METADATA_KEY: &str = "madmix";
+
+#[derive(Serialize, Deserialize)]
+struct Metadata {
+    format: u32,
+    domains: Vec<Domain>,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
+}
+
+impl Centroids {
+    /// Publishes the centroids as `path`, atomically and with the same bytes for the same centroids.
+    ///
+    /// # Errors
+    /// As [`publish`].
+    pub fn write(&self, path: &Path) -> Result<Published, MixError> {
+        let bytes = self.to_bytes().map_err(|problem| MixError::File {
+            path: path.to_owned(),
+            problem,
+        })?;
+        Ok(publish(path, &bytes)?)
+    }
+
+    /// Reads what [`Centroids::write`] wrote.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is something else or of a newer format; and as [`Centroids::new`].
+    pub fn read(path: &Path) -> Result<Self, MixError> {
+        let bytes = fs_err::read(path).map_err(MixError::Read)?;
+        let problem = |problem| MixError::File {
+            path: path.to_owned(),
+            problem,
+        };
+        let (domains, mut views) = parse(&bytes).map_err(problem)?;
+        let fused = views.remove(FUSED);
+        let mut modalities = BTreeMap::new();
+        for modality in Modality::ALL {
+            if let Some(view) = views.remove(modality.name()) {
+                modalities.insert(modality, view);
+            }
+        }
+        match views.keys().next() {
+            Some(name) => Err(problem(format!("tensor `{name}` belongs to no modality"))),
+            None => Self::new(domains, modalities, fused),
+        }
+    }
+
+    fn to_bytes(&self) -> Result<Vec<u8>, String> {
+        let mut tensors: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> = BTreeMap::new();
+        let modalities = self
+            .modalities()
+            .iter()
+            .map(|(modality, view)| (modality.name(), view));
+        for (name, view) in modalities.chain(self.fused().map(|view| (FUSED, view))) {
+            let (k, d) = view.matrix.shape();
+            // nalgebra stores columns one after the other, safetensors rows.
+            let data = view
+                .matrix
+                .transpose()
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect();
+            tensors.insert(name.to_owned(), (Dtype::F64, vec![k, d], data));
+            let present = view
+                .present
+                .iter()
+                .map(|present| u8::from(*present))
+                .collect();
+            tensors.insert(format!("{name}.present"), (Dtype::U8, vec![k], present));
+        }
+        let metadata = Metadata {
+            format: FORMAT,
+            domains: self.domains().to_vec(),
+        };
+        let json = serde_json::to_string(&metadata).map_err(|error| error.to_string())?;
+        let text = |error: SafeTensorError| error.to_string();
+        let mut views = Vec::new();
+        for (name, (dtype, shape, data)) in &tensors {
+            views.push((
+                name,
+                TensorView::new(*dtype, shape.clone(), data).map_err(text)?,
+            ));
+        }
+        let metadata = HashMap::from([(METADATA_KEY.to_owned(), json)]);
+        safetensors::serialize(views, Some(metadata)).map_err(text)
+    }
+}
+
+/// The domains and the views by name, with every type and shape verified.
+fn parse(bytes: &[u8]) -> Result<(Vec<Domain>, BTreeMap<String, View>), String> {
+    let text = |error: SafeTensorError| error.to_string();
+    let file = SafeTensors::deserialize(bytes).map_err(text)?;
+    let (_, container) = SafeTensors::read_metadata(bytes).map_err(text)?;
+    let metadata = container
+        .metadata()
+        .as_ref()
+        .and_then(|metadata| metadata.get(METADATA_KEY));
+    let json = metadata.ok_or("its metadata has no key `madmix`")?;
+    let Version { format } = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    if format != FORMAT {
+        return Err(format!(
+            "its format version is {format}, and this madmix reads {FORMAT}"
+        ));
+    }
+    let Metadata { domains, .. } = serde_json::from_str(json).map_err(|error| error.to_string())?;
+
+    let mut tensors: BTreeMap<&str, TensorView<'_>> = file.iter().collect();
+    let mut views = BTreeMap::new();
+    while let Some((name, matrix)) = tensors.pop_first() {
+        let flags = format!("{name}.present");
+        let present = tensors.remove(flags.as_str());
+        let present = present.ok_or_else(|| format!("tensor `{flags}` is missing"))?;
+        views.insert(
+            name.to_owned(),
+            parse_view(name, &matrix, &present, domains.len())?,
+        );
+    }
+    Ok((domains, views))
+}
+
+fn parse_view(
+    name: &str,
+    matrix: &TensorView<'_>,
+    present: &TensorView<'_>,
+    k: usize,
+) -> Result<View, String> {
+    let (dtype, shape) = (matrix.dtype(), matrix.shape());
+    let &[rows, columns] = shape else {
+        return Err(format!("tensor `{name}` is {shape:?}, not [k, d]"));
+    };
+    if dtype != Dtype::F64 || rows != k {
+        return Err(format!(
+            "tensor `{name}` is {dtype} {shape:?}, not F64 [{k}, d]"
+        ));
+    }
+    if present.dtype() != Dtype::U8 || present.shape() != [k] {
+        let (dtype, shape) = (present.dtype(), present.shape());
+        return Err(format!(
+            "tensor `{name}.present` is {dtype} {shape:?}, not U8 [{k}]"
+        ));
+    }
+    if let Some(flag) = present.data().iter().find(|flag| **flag > 1) {
+        return Err(format!("tensor `{name}.present` holds {flag}, not 0 or 1"));
+    }
+    let values = matrix
+        .data()
+        .as_chunks()
+        .0
+        .iter()
+        .map(|bytes| f64::from_le_bytes(*bytes));
+    Ok(View {
+        matrix: DMatrix::from_row_iterator(rows, columns, values),
+        present: present.data().iter().map(|flag| *flag == 1).collect(),
+    })
+}

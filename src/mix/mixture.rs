@@ -1,0 +1,253 @@
+//! `mixture.json`: the answer, for people, trainers and the other subcommands.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Centroids, Human, Method, MixError, MixtureError, Solution, Uniform};
+use crate::modality::Modality;
+use crate::store::{Published, publish};
+
+/// The format version that [`Mixture::to_bytes`] writes.
+pub(super) const FORMAT: u32 = 1;
+
+/// How far weights may sum from 1.
+const TOLERANCE: f64 = 1e-12;
+
+/// A mixture with what it rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mixture {
+    format: u32,
+    /// The method's name.
+    pub method: String,
+    /// The ridge, for methods that have one.
+    pub lambda: Option<f64>,
+    /// The domains in the order of the config.
+    pub domains: Vec<MixtureDomain>,
+    /// What other methods would say, in the order of the domains: `uniform`, and `human` when every domain has a
+    /// share.
+    pub baselines: BTreeMap<String, Vec<f64>>,
+    /// What the mixture was made from.
+    pub provenance: Provenance,
+}
+
+/// One domain of a [`Mixture`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MixtureDomain {
+    /// The name in the config.
+    pub name: String,
+    /// The share of training samples; all domains sum to 1.
+    pub weight: f64,
+    /// Rows of all its datasets.
+    pub size: u64,
+    /// Today's hand-tuned share as in the config; scaled to sum to 1 it is the baseline `human`.
+    pub human: Option<f64>,
+    /// The modalities that it has.
+    pub modalities: Vec<Modality>,
+    /// Its score per modality that it has, for methods that have scores.
+    pub scores: BTreeMap<Modality, f64>,
+    /// Its dual variable, for methods that have them.
+    pub alpha: Option<f64>,
+    /// Its datasets.
+    pub datasets: Vec<MixtureDataset>,
+}
+
+/// One dataset of a [`MixtureDomain`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MixtureDataset {
+    /// The name in the config.
+    pub name: String,
+    /// Its rows.
+    pub size: u64,
+    /// The share of training samples: the domain's weight × size / domain's size. All datasets of all domains sum to 1.
+    pub weight: f64,
+}
+
+/// A dataset's name and number of rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatasetSize {
+    /// The name in the config.
+    pub name: String,
+    /// Its rows.
+    pub size: u64,
+}
+
+/// What a mixture was made from. No times and no paths: the same inputs give the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The checkpoint as the config names it.
+    pub checkpoint: String,
+    /// The checkpoint's fingerprint.
+    pub fingerprint: String,
+    /// How many samples were averaged in all.
+    pub samples: u64,
+    /// The version of madmix.
+    pub madmix: String,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
+}
+
+impl Mixture {
+    /// The mixture of a solution. `datasets` lists each domain's datasets (all lists empty when only the centroids are
+    /// known).
+    ///
+    /// # Errors
+    /// When the parts do not fit each other.
+    pub fn new(
+        centroids: &Centroids,
+        solution: &Solution,
+        datasets: &[Vec<DatasetSize>],
+        provenance: Provenance,
+    ) -> Result<Self, MixtureError> {
+        let k = centroids.domains().len();
+        let lists = [
+            ("a weight", solution.weights.len()),
+            ("a list of datasets", datasets.len()),
+        ];
+        if let Some(&(what, found)) = lists.iter().find(|(_, found)| *found != k) {
+            return Err(MixtureError::Count {
+                what,
+                found,
+                domains: k,
+            });
+        }
+        let mut domains = Vec::new();
+        for (i, domain) in centroids.domains().iter().enumerate() {
+            let weight = solution.weights[i];
+            let found = datasets[i].iter().map(|dataset| dataset.size).sum();
+            if !datasets[i].is_empty() && found != domain.size {
+                let (domain, size) = (domain.name.clone(), domain.size);
+                return Err(MixtureError::Sizes {
+                    domain,
+                    size,
+                    found,
+                });
+            }
+            if !datasets[i].is_empty() && found == 0 {
+                return Err(MixError::NoSize {
+                    domain: domain.name.clone(),
+                }
+                .into());
+            }
+            let share = |dataset: &DatasetSize| MixtureDataset {
+                name: dataset.name.clone(),
+                size: dataset.size,
+                weight: weight * (dataset.size as f64 / found as f64),
+            };
+            let score = |modality| Some((modality, *solution.scores.get(&modality)?.get(i)?));
+            domains.push(MixtureDomain {
+                name: domain.name.clone(),
+                weight,
+                size: domain.size,
+                human: domain.human,
+                modalities: centroids.modalities_of(i).collect(),
+                scores: centroids.modalities_of(i).filter_map(score).collect(),
+                alpha: solution
+                    .alpha
+                    .as_ref()
+                    .and_then(|alpha| alpha.get(i).copied()),
+                datasets: datasets[i].iter().map(share).collect(),
+            });
+        }
+        let mixture = Self {
+            format: FORMAT,
+            method: solution.method.to_owned(),
+            lambda: solution.lambda,
+            domains,
+            baselines: baselines(centroids)?,
+            provenance,
+        };
+        mixture.check()?;
+        Ok(mixture)
+    }
+
+    /// The file's bytes: indented JSON, the same for the same mixture.
+    ///
+    /// # Errors
+    /// When a number has no JSON form, which [`Mixture::new`] and [`Mixture::from_bytes`] rule out for weights.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, MixtureError> {
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(MixtureError::Json)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// Reads what [`Mixture::to_bytes`] wrote. Keys that this version does not know are passed over.
+    ///
+    /// # Errors
+    /// When the bytes are something else or of a newer format, or weights do not sum to 1.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, MixtureError> {
+        let Version { format } = serde_json::from_slice(bytes).map_err(MixtureError::Json)?;
+        if format != FORMAT {
+            return Err(MixtureError::UnknownVersion { found: format });
+        }
+        let mixture: Self = serde_json::from_slice(bytes).map_err(MixtureError::Json)?;
+        mixture.check()?;
+        Ok(mixture)
+    }
+
+    /// Publishes the mixture as `path`.
+    ///
+    /// # Errors
+    /// As [`publish`].
+    pub fn write(&self, path: &Path) -> Result<Published, MixtureError> {
+        Ok(publish(path, &self.to_bytes()?)?)
+    }
+
+    /// Reads the mixture `path`.
+    ///
+    /// # Errors
+    /// When the file cannot be read; and as [`Mixture::from_bytes`].
+    pub fn read(path: &Path) -> Result<Self, MixtureError> {
+        let bytes = fs_err::read(path).map_err(MixtureError::Read)?;
+        Self::from_bytes(&bytes).map_err(|source| MixtureError::File {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })
+    }
+
+    fn check(&self) -> Result<(), MixtureError> {
+        let weights: Vec<f64> = self.domains.iter().map(|domain| domain.weight).collect();
+        check_weights("the domains' weights", &weights)?;
+        for (name, weights) in &self.baselines {
+            if weights.len() != self.domains.len() {
+                let (found, domains) = (weights.len(), self.domains.len());
+                return Err(MixtureError::Count {
+                    what: "a baseline",
+                    found,
+                    domains,
+                });
+            }
+            check_weights(&format!("the weights of baseline `{name}`"), weights)?;
+        }
+        Ok(())
+    }
+}
+
+fn baselines(centroids: &Centroids) -> Result<BTreeMap<String, Vec<f64>>, MixError> {
+    let mut baselines = BTreeMap::new();
+    baselines.insert(
+        Uniform::NAME.to_owned(),
+        Uniform.weights(centroids)?.weights,
+    );
+    match Human.weights(centroids) {
+        Ok(human) => drop(baselines.insert(Human::NAME.to_owned(), human.weights)),
+        Err(MixError::HumanMissing { .. } | MixError::HumanZero) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(baselines)
+}
+
+fn check_weights(what: &str, weights: &[f64]) -> Result<(), MixtureError> {
+    let sum: f64 = weights.iter().sum();
+    if weights.iter().all(|weight| *weight >= 0.0) && (sum - 1.0).abs() <= TOLERANCE {
+        return Ok(());
+    }
+    Err(MixtureError::Weights {
+        what: what.to_owned(),
+        sum,
+    })
+}

@@ -1,0 +1,5 @@
+//! What people read: tables for the terminal.
+
+mod table;
+
+pub use table::mixture_table;

@@ -1,0 +1,214 @@
+//! Atomic, durable publishing: a name that exists is whole; everything else is absent.
+//!
+//! A file is written under a temporary name in its own folder, fsynced, renamed, and the folder fsynced. Its writer
+//! holds a lock on the temporary until the rename, so a temporary whose lock can be taken belongs to nobody and may go
+//! (names and times would not tell across machines). On a file system without locks temporaries of dead processes
+//! stay: hidden, and never read. Where locks do not reach other machines a temporary may be taken for a dead one's;
+//! its writer then notices and writes again.
+
+use std::ffi::OsStr;
+use std::fs::TryLockError;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use fs_err::os::unix::fs::OpenOptionsExt;
+use fs_err::{File, OpenOptions};
+use tempfile::NamedTempFile;
+use thiserror::Error;
+
+const PREFIX: &str = ".";
+const SUFFIX: &str = ".madmix-tmp";
+/// How often a writer whose temporary was taken away tries again.
+const ATTEMPTS: usize = 8;
+
+/// A file could not be published: it is absent or what it was before, unless only the folder's fsync failed, when the
+/// new content may or may not survive a crash of the machine.
+#[derive(Debug, Error)]
+#[error("cannot publish {} ({step}){}", path.display(), advice(source))]
+pub struct PublishError {
+    /// The file that should have been published.
+    pub path: PathBuf,
+    /// What failed.
+    pub step: &'static str,
+    /// The operating system's error.
+    pub source: io::Error,
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            ": no space is left; free some and run again, what is published is kept"
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            ": choose an output folder that you may write to"
+        }
+        _ => ": the file system refused; see the cause, mend it and run again",
+    }
+}
+
+/// What [`publish`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// The file was written.
+    Written,
+    /// The file was there already and is untouched.
+    AlreadyThere,
+}
+
+/// Makes `path` hold `bytes`, atomically and durably, creating missing folders. A file that holds them already is left
+/// as it is. The mode is 0644 as far as the umask allows.
+///
+/// # Errors
+/// When any step fails, down to the last fsync. The temporary file is removed then.
+pub fn publish(path: &Path, bytes: &[u8]) -> Result<Published, PublishError> {
+    let fail = |step| {
+        move |source| PublishError {
+            path: path.to_owned(),
+            step,
+            source,
+        }
+    };
+    let folder = folder_of(path);
+    make_folders(folder).map_err(fail("making its folder"))?;
+    let published = if fs_err::read(path).is_ok_and(|found| found == bytes) {
+        // Whoever wrote it may have died, or have been a plain copy, before it was durable.
+        File::open(path)
+            .and_then(|file| file.sync_all())
+            .map_err(fail("fsync of the file"))?;
+        Published::AlreadyThere
+    } else {
+        write_and_rename(path, folder, bytes).map_err(fail("writing"))?;
+        Published::Written
+    };
+    sync_folder(folder).map_err(fail("fsync of its folder"))?;
+    Ok(published)
+}
+
+fn write_and_rename(path: &Path, folder: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut attempt = 1;
+    loop {
+        let mut temporary = locked_temporary(folder)?;
+        temporary.as_file_mut().write_all(bytes)?;
+        temporary.as_file().sync_all()?;
+        match fs_err::rename(temporary.path(), path) {
+            Ok(()) => {
+                temporary.disable_cleanup(true);
+                return Ok(());
+            }
+            Err(error) => {
+                let taken = error.kind() == ErrorKind::NotFound && !temporary.path().exists();
+                if !taken || attempt == ATTEMPTS {
+                    return Err(error);
+                }
+            }
+        }
+        attempt += 1;
+    }
+}
+
+/// A new temporary file in `folder`, locked and still there. It is removed when dropped.
+fn locked_temporary(folder: &Path) -> io::Result<NamedTempFile<File>> {
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(12);
+    let mut attempt = 1;
+    loop {
+        let temporary = builder.make_in(folder, |path| {
+            OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o644)
+                .open(path)
+        })?;
+        let taken = match temporary.as_file().try_lock() {
+            Ok(()) => !temporary.path().exists(),
+            Err(TryLockError::WouldBlock) => true,
+            Err(TryLockError::Error(_)) => false, // No locks here: nobody can take it for a dead one's.
+        };
+        if !taken {
+            return Ok(temporary);
+        }
+        // A cleaner came between creation and lock.
+        if attempt == ATTEMPTS {
+            return Err(io::Error::other(
+                "every temporary file was removed by another process",
+            ));
+        }
+        attempt += 1;
+    }
+}
+
+/// Removes the temporaries of dead processes from `folder` and says how many. Those being written are left, and so is
+/// every other file; a folder that does not exist has none.
+///
+/// # Errors
+/// When the folder cannot be listed or a dead one's temporary not be removed.
+pub fn clean_stale_temporaries(folder: &Path) -> io::Result<usize> {
+    let entries = match fs_err::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    let mut removed = 0;
+    for entry in entries {
+        let entry = entry?;
+        if !is_temporary(&entry.file_name()) {
+            continue;
+        }
+        // Opened for writing: a lock on NFS needs it. Gone, or another user's: not ours to clean.
+        let Ok(file) = OpenOptions::new().write(true).open(entry.path()) else {
+            continue;
+        };
+        if file.try_lock().is_ok() {
+            match fs_err::remove_file(entry.path()) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                result => {
+                    result?;
+                    removed += 1;
+                }
+            }
+        }
+    }
+    Ok(removed)
+}
+
+fn is_temporary(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(PREFIX.as_bytes()) && name.ends_with(SUFFIX.as_bytes())
+}
+
+/// The folder that holds `path`.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Creates `folder` and what is missing above it, each made durable in its parent.
+fn make_folders(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder_of(folder);
+    make_folders(parent)?;
+    match fs_err::create_dir(folder) {
+        // Made by another process just now, which may not have come to its fsync.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
+        result => result?,
+    }
+    sync_folder(parent)
+}
+
+/// Makes the names in a folder durable. Some file systems have no such operation on folders; that is no failure.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder)?.sync_all() {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::InvalidInput | ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
+        result => result,
+    }
+}

@@ -22,11 +22,11 @@ import tokenizers
 import torch
 import torchvision
 import transformers
-from fixtures import onevision
+from fixtures import onevision, templates
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINT = ROOT / "models" / "tiny-llava-onevision"
-PARTS = {"llava_onevision": onevision.make}
+PARTS = {"llava_onevision": onevision.make, "chat_templates": templates.make}
 
 
 def main() -> None:

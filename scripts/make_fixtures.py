@@ -22,11 +22,11 @@ import tokenizers
 import torch
 import torchvision
 import transformers
-from fixtures import onevision, templates
+from fixtures import next_layout, onevision, templates
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINT = ROOT / "models" / "tiny-llava-onevision"
-PARTS = {"llava_onevision": onevision.make, "chat_templates": templates.make}
+PARTS = {"llava_onevision": onevision.make, "llava_next": next_layout.make, "chat_templates": templates.make}
 
 
 def main() -> None:

@@ -258,3 +258,39 @@ fn read_shard(path: &Path, dataset: &str, index: u32) -> Result<ShardState, Stor
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::store::Settings;
+
+    /// A process that saw damage acts after another one has already replaced the shard.
+    #[test]
+    fn a_whole_shard_is_put_back_when_the_damage_seen_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let settings = Settings::new(&()).unwrap();
+        let key = ShardKey {
+            checkpoint: "c".into(),
+            settings,
+            dataset: "d".into(),
+        };
+        let shard = Shard {
+            key: key.clone(),
+            dataset: "a".into(),
+            index: 0,
+            rows: vec![],
+            modalities: BTreeMap::new(),
+            failures: vec![],
+        };
+        store.publish(&shard).unwrap();
+        assert!(store.set_aside("a", 0).unwrap().is_none());
+        assert_eq!(store.load(&key, "a", 0).unwrap(), shard);
+        assert!(
+            store.set_aside("a", 1).unwrap().is_none(),
+            "set aside by another process"
+        );
+    }
+}

@@ -195,7 +195,10 @@ fn make_folders(folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
         result => result?,
     }
-    sync_folder(parent)
+    sync_folder(parent).inspect_err(|_| {
+        // An existing folder counts as durable, so this one must not stay. Another process may be using it already.
+        let _ = fs_err::remove_dir(folder);
+    })
 }
 
 /// Makes the names in a folder durable. Some file systems have no such operation on folders; that is no failure.

@@ -10,9 +10,9 @@
 //! One direction, no way back: [`mix`] knows nothing of models, [`vlm`] nothing of files, [`store`] nothing of
 //! datasets, [`dataset`] nothing of pixels.
 
+pub mod checkpoint;
 pub mod dataset;
 pub mod media;
 pub mod mix;
 pub mod modality;
 pub mod store;
-pub mod checkpoint;

@@ -1,0 +1,109 @@
+//! The checkpoint families. A new one is one file (or folder) here, a variant of [`Family`] and a line in [`KINDS`].
+
+pub mod llava_onevision;
+mod preprocess;
+mod qwen2;
+mod siglip;
+
+pub use preprocess::Pixels;
+
+use super::check::Expected;
+use super::error::CheckpointError;
+use super::fields::{CONFIG_LIMIT, Fields, JsonFile};
+use super::fingerprint::Content;
+use super::locate::Source;
+use super::options::OpenOptions;
+use super::weights::Weights;
+use serde_json::Value;
+use std::path::Path;
+
+/// What a checkpoint is, with its config.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Family {
+    /// LLaVA-OneVision: SigLIP, a two-layer projector, Qwen2.
+    LlavaOneVision(llava_onevision::Config),
+}
+
+/// Who wrote the folder. Prompts and rounding differ between the two, weights do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Hugging Face transformers.
+    HuggingFace,
+    /// The training code of LLaVA-NeXT, which LLaVA-OneVision is trained with.
+    LlavaNext,
+}
+
+/// One kind of `config.json`, and how to read what belongs to it.
+pub(super) struct Kind {
+    /// `model_type` or `architectures`.
+    key: &'static str,
+    /// The value of that key that tells this kind.
+    value: &'static str,
+    pub(super) layout: Layout,
+    pub(super) read: fn(&Opening<'_>) -> Result<Model, CheckpointError>,
+}
+
+const KINDS: &[Kind] = &[llava_onevision::LLAVA_NEXT, llava_onevision::HUGGING_FACE];
+
+/// What a family's reader works with.
+pub(super) struct Opening<'a> {
+    pub(super) source: &'a Source,
+    pub(super) config: &'a JsonFile,
+    /// The folder that relative paths in the user's config start from.
+    pub(super) base: &'a Path,
+    pub(super) options: &'a OpenOptions,
+}
+
+/// What a family's reader gives back.
+pub(super) struct Model {
+    pub(super) family: Family,
+    pub(super) weights: Weights,
+    pub(super) expected: Expected,
+    /// What else decides the result beside `config.json` and the weights, by name, for the fingerprint.
+    pub(super) inputs: Vec<(String, Content)>,
+}
+
+impl Opening<'_> {
+    /// A JSON file of the checkpoint, where it is there.
+    fn json(&self, file: &str) -> Result<Option<JsonFile>, CheckpointError> {
+        let path = self.source.optional(file, self.options)?;
+        path.map(|path| JsonFile::read(path, CONFIG_LIMIT))
+            .transpose()
+    }
+}
+
+/// The kind of a `config.json`.
+pub(super) fn kind(config: &JsonFile) -> Result<&'static Kind, CheckpointError> {
+    let fields = config.fields();
+    let found = |kind: &&Kind| match fields.get(kind.key) {
+        Some(Value::String(name)) => name == kind.value,
+        Some(Value::Array(names)) => names.iter().any(|name| name == kind.value),
+        _ => false,
+    };
+    KINDS
+        .iter()
+        .find(found)
+        .ok_or_else(|| CheckpointError::UnknownFamily {
+            path: config.path.clone(),
+            found: description(&fields),
+            supported: KINDS
+                .iter()
+                .map(|kind| format!("{} {}", kind.key, kind.value))
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
+}
+
+fn description(fields: &Fields<'_>) -> String {
+    let show = |key| Some(format!("{key} {}", fields.get(key)?));
+    let parts: Vec<String> = ["model_type", "architectures"]
+        .into_iter()
+        .filter_map(show)
+        .collect();
+    if parts.is_empty() {
+        "a config without model_type and architectures".into()
+    } else {
+        parts.join(", ")
+    }
+}

@@ -1,0 +1,144 @@
+//! The SigLIP vision tower: its config and its tensors.
+
+use super::super::error::CheckpointError;
+use super::super::fields::Fields;
+use candle_nn::Activation;
+use candle_transformers::models::siglip::VisionConfig;
+
+/// The defaults of transformers' `SiglipVisionConfig`: the base model.
+pub(super) fn base() -> VisionConfig {
+    VisionConfig {
+        hidden_size: 768,
+        intermediate_size: 3072,
+        num_hidden_layers: 12,
+        num_attention_heads: 12,
+        num_channels: 3,
+        image_size: 224,
+        patch_size: 16,
+        hidden_act: Activation::GeluPytorchTanh,
+        layer_norm_eps: 1e-6,
+    }
+}
+
+/// `google/siglip-so400m-patch14-384`, LLaVA-OneVision's tower.
+pub(super) fn so400m() -> VisionConfig {
+    VisionConfig {
+        hidden_size: 1152,
+        intermediate_size: 4304,
+        num_hidden_layers: 27,
+        num_attention_heads: 16,
+        image_size: 384,
+        patch_size: 14,
+        ..base()
+    }
+}
+
+/// Reads a vision config; absent keys take the values of `default`.
+pub(super) fn read(
+    fields: &Fields<'_>,
+    default: &VisionConfig,
+) -> Result<VisionConfig, CheckpointError> {
+    fields.only("model_type", &["siglip_vision_model"])?;
+    fields.only("hidden_act", &["gelu_pytorch_tanh"])?;
+    let config = VisionConfig {
+        hidden_size: fields.size("hidden_size", default.hidden_size)?,
+        intermediate_size: fields.size("intermediate_size", default.intermediate_size)?,
+        num_hidden_layers: fields.size("num_hidden_layers", default.num_hidden_layers)?,
+        num_attention_heads: fields.size("num_attention_heads", default.num_attention_heads)?,
+        num_channels: fields.size("num_channels", default.num_channels)?,
+        image_size: fields.size("image_size", default.image_size)?,
+        patch_size: fields.size("patch_size", default.patch_size)?,
+        hidden_act: Activation::GeluPytorchTanh,
+        layer_norm_eps: fields.positive("layer_norm_eps", default.layer_norm_eps)?,
+    };
+    if config.num_channels != 3 {
+        return Err(fields.refuse("num_channels", "3"));
+    }
+    if !config
+        .hidden_size
+        .is_multiple_of(config.num_attention_heads)
+    {
+        return Err(fields.refuse(
+            "num_attention_heads",
+            &format!("a divisor of hidden_size {}", config.hidden_size),
+        ));
+    }
+    if config.patch_size > config.image_size {
+        return Err(fields.refuse(
+            "patch_size",
+            &format!("at most image_size {}", config.image_size),
+        ));
+    }
+    Ok(config)
+}
+
+/// All that decides the tower's result, as text for the fingerprint.
+pub(super) fn describe(config: &VisionConfig) -> String {
+    format!(
+        "hidden {} inner {} layers {} heads {} image {} patch {} eps {:e}",
+        config.hidden_size,
+        config.intermediate_size,
+        config.num_hidden_layers,
+        config.num_attention_heads,
+        config.image_size,
+        config.patch_size,
+        config.layer_norm_eps
+    )
+}
+
+/// Names (under `prefix`) and shapes of the tensors of the embeddings and the first `layers` layers.
+pub(super) fn tensors(
+    prefix: &str,
+    config: &VisionConfig,
+    layers: usize,
+) -> Vec<(String, Vec<usize>)> {
+    let (hidden, inner, patch) = (
+        config.hidden_size,
+        config.intermediate_size,
+        config.patch_size,
+    );
+    let positions = (config.image_size / patch).pow(2);
+    let mut tensors = vec![
+        (
+            format!("{prefix}embeddings.patch_embedding.weight"),
+            vec![hidden, config.num_channels, patch, patch],
+        ),
+        (
+            format!("{prefix}embeddings.patch_embedding.bias"),
+            vec![hidden],
+        ),
+        (
+            format!("{prefix}embeddings.position_embedding.weight"),
+            vec![positions, hidden],
+        ),
+    ];
+    for layer in 0..layers {
+        let linears = [
+            ("self_attn.q_proj", hidden, hidden),
+            ("self_attn.k_proj", hidden, hidden),
+            ("self_attn.v_proj", hidden, hidden),
+            ("self_attn.out_proj", hidden, hidden),
+            ("mlp.fc1", inner, hidden),
+            ("mlp.fc2", hidden, inner),
+        ];
+        for (name, out, into) in linears {
+            tensors.push((
+                format!("{prefix}encoder.layers.{layer}.{name}.weight"),
+                vec![out, into],
+            ));
+            tensors.push((
+                format!("{prefix}encoder.layers.{layer}.{name}.bias"),
+                vec![out],
+            ));
+        }
+        for norm in ["layer_norm1", "layer_norm2"] {
+            for part in ["weight", "bias"] {
+                tensors.push((
+                    format!("{prefix}encoder.layers.{layer}.{norm}.{part}"),
+                    vec![hidden],
+                ));
+            }
+        }
+    }
+    tensors
+}

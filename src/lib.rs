@@ -11,8 +11,14 @@
 //! datasets, [`dataset`] nothing of pixels.
 
 pub mod checkpoint;
+pub mod commands;
+pub mod config;
 pub mod dataset;
+pub mod extract;
 pub mod media;
 pub mod mix;
 pub mod modality;
+pub mod prompt;
+pub mod report;
 pub mod store;
+pub mod vlm;

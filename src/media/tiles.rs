@@ -33,11 +33,10 @@ impl Tiles {
         }
     }
 
-    /// The levels of one tile, `[tile, tile, 3]`.
-    pub fn get(&self, index: usize) -> Option<&[u8]> {
+    /// The levels of each tile, `[tile, tile, 3]`.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.data
             .chunks_exact(self.tile as usize * self.tile as usize * 3)
-            .nth(index)
     }
 }
 

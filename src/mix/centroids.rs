@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
-use super::{DatasetMean, MixError};
+use super::{DatasetMean, DatasetSize, MixError, Provenance};
 use crate::modality::Modality;
 
 /// The name of the fused view in files and messages.
@@ -60,6 +60,17 @@ pub struct Centroids {
     domains: Vec<Domain>,
     modalities: BTreeMap<Modality, View>,
     fused: Option<View>,
+    origin: Option<Origin>,
+}
+
+/// What centroids were computed from, so that a mixture found from them can say it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The datasets of each domain.
+    pub datasets: Vec<Vec<DatasetSize>>,
+    /// The checkpoint and the number of samples.
+    pub provenance: Provenance,
 }
 
 impl Centroids {
@@ -98,6 +109,7 @@ impl Centroids {
             domains,
             modalities,
             fused,
+            origin: None,
         };
         for (i, domain) in centroids.domains.iter().enumerate() {
             if centroids.modalities_of(i).next().is_none() {
@@ -107,6 +119,20 @@ impl Centroids {
             }
         }
         Ok(centroids)
+    }
+
+    /// The same centroids with what they were computed from.
+    #[must_use]
+    pub fn with_origin(self, origin: Origin) -> Self {
+        Self {
+            origin: Some(origin),
+            ..self
+        }
+    }
+
+    /// What they were computed from, where that is known.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
     }
 
     /// The domains, in the order of every row and weight.

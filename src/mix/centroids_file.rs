@@ -1,7 +1,8 @@
 //! `centroids.safetensors`: what `madmix solve` needs to try another method or λ without the checkpoint.
 //!
 //! Per view v (`text`, `image`, `video`, `fused`) the tensors `v` (f64 `[k, d]`) and `v.present` (u8 `[k]`), and the one
-//! metadata key `madmix`: `{"format":1,"domains":[{"name":…,"size":…,"human":…|null}]}`.
+//! metadata key `madmix`: `{"format":1,"domains":[{"name":…,"size":…,"human":…|null}]}`, with the datasets and the
+//! provenance under `origin` where they are known.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -11,7 +12,7 @@ use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::centroids::FUSED;
-use super::{Centroids, Domain, MixError, View};
+use super::{Centroids, Domain, MixError, Origin, View};
 use crate::modality::Modality;
 use crate::store::{Published, publish};
 
@@ -22,6 +23,8 @@ const METADATA_KEY: &str = "madmix";
 struct Metadata {
     format: u32,
     domains: Vec<Domain>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<Origin>,
 }
 
 #[derive(Deserialize)]
@@ -52,7 +55,7 @@ impl Centroids {
             path: path.to_owned(),
             problem,
         };
-        let (domains, mut views) = parse(&bytes).map_err(problem)?;
+        let (metadata, mut views) = parse(&bytes).map_err(problem)?;
         let fused = views.remove(FUSED);
         let mut modalities = BTreeMap::new();
         for modality in Modality::ALL {
@@ -62,7 +65,11 @@ impl Centroids {
         }
         match views.keys().next() {
             Some(name) => Err(problem(format!("tensor `{name}` belongs to no modality"))),
-            None => Self::new(domains, modalities, fused),
+            None => {
+                let origin = metadata.origin;
+                let centroids = Self::new(metadata.domains, modalities, fused)?;
+                Ok(Self { origin, ..centroids })
+            }
         }
     }
 
@@ -92,6 +99,7 @@ impl Centroids {
         let metadata = Metadata {
             format: FORMAT,
             domains: self.domains().to_vec(),
+            origin: self.origin().cloned(),
         };
         let json = serde_json::to_string(&metadata).map_err(|error| error.to_string())?;
         let text = |error: SafeTensorError| error.to_string();
@@ -108,7 +116,7 @@ impl Centroids {
 }
 
 /// The domains and the views by name, with every type and shape verified.
-fn parse(bytes: &[u8]) -> Result<(Vec<Domain>, BTreeMap<String, View>), String> {
+fn parse(bytes: &[u8]) -> Result<(Metadata, BTreeMap<String, View>), String> {
     let text = |error: SafeTensorError| error.to_string();
     let file = SafeTensors::deserialize(bytes).map_err(text)?;
     let (_, container) = SafeTensors::read_metadata(bytes).map_err(text)?;
@@ -123,7 +131,7 @@ fn parse(bytes: &[u8]) -> Result<(Vec<Domain>, BTreeMap<String, View>), String> 
             "its format version is {format}, and this madmix reads {FORMAT}"
         ));
     }
-    let Metadata { domains, .. } = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let metadata: Metadata = serde_json::from_str(json).map_err(|error| error.to_string())?;
 
     let mut tensors: BTreeMap<&str, TensorView<'_>> = file.iter().collect();
     let mut views = BTreeMap::new();
@@ -133,10 +141,10 @@ fn parse(bytes: &[u8]) -> Result<(Vec<Domain>, BTreeMap<String, View>), String> 
         let present = present.ok_or_else(|| format!("tensor `{flags}` is missing"))?;
         views.insert(
             name.to_owned(),
-            parse_view(name, &matrix, &present, domains.len())?,
+            parse_view(name, &matrix, &present, metadata.domains.len())?,
         );
     }
-    Ok((domains, views))
+    Ok((metadata, views))
 }
 
 fn parse_view(

@@ -65,7 +65,7 @@ pub struct MixtureDataset {
 }
 
 /// A dataset's name and number of rows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetSize {
     /// The name in the config.
     pub name: String,
@@ -89,6 +89,18 @@ pub struct Provenance {
 #[derive(Deserialize)]
 struct Version {
     format: u32,
+}
+
+impl Provenance {
+    /// Of centroids that do not say what they were computed from.
+    pub fn unknown() -> Self {
+        Self {
+            checkpoint: "unknown".into(),
+            fingerprint: "unknown".into(),
+            samples: 0,
+            madmix: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
 }
 
 impl Mixture {

@@ -18,7 +18,7 @@ mod mixture;
 mod mixture_error;
 mod uniform;
 
-pub use centroids::{Aggregation, Centroids, Domain, DomainMeans, View, centroids};
+pub use centroids::{Aggregation, Centroids, Domain, DomainMeans, Origin, View, centroids};
 pub use dataset_mean::DatasetMean;
 pub use error::MixError;
 pub use human::Human;

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{PublishError, Published, Shard, publish};
+use super::{Failure, PublishError, Published, publish};
 
 /// One line of `failures.jsonl`. Records sort by dataset, then row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -41,15 +41,14 @@ pub struct Failures {
 }
 
 impl Failures {
-    /// Adds the failures of one shard. Adding a shard again changes nothing.
-    pub fn add(&mut self, shard: &Shard) {
-        self.records
-            .extend(shard.failures.iter().map(|failure| FailureRecord {
-                dataset: shard.dataset.clone(),
-                row: failure.row,
-                id: failure.id.clone(),
-                reason: failure.reason.clone(),
-            }));
+    /// Adds failures of a dataset. Adding one again changes nothing.
+    pub fn add(&mut self, dataset: &str, failures: &[Failure]) {
+        self.records.extend(failures.iter().map(|failure| FailureRecord {
+            dataset: dataset.to_owned(),
+            row: failure.row,
+            id: failure.id.clone(),
+            reason: failure.reason.clone(),
+        }));
     }
 
     /// The records by dataset, then row.

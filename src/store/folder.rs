@@ -158,6 +158,27 @@ impl Store {
         })
     }
 
+    /// Removes those of the shards `0..count` of a dataset that hold failures, so that they are made again.
+    ///
+    /// # Errors
+    /// As [`Store::inspect`], and when a shard cannot be removed.
+    pub fn remove_failed(
+        &self,
+        key: &ShardKey,
+        dataset: &str,
+        count: u32,
+    ) -> Result<(), StoreError> {
+        for index in 0..count {
+            match self.inspect(key, dataset, index)? {
+                ShardState::Present(shard) if !shard.failures.is_empty() => {
+                    fs_err::remove_file(self.shard_path(dataset, index))?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Loads a shard after verifying all of it.
     ///
     /// # Errors

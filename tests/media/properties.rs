@@ -45,8 +45,8 @@ proptest! {
         prop_assert_eq!(tiles.data.len(), tiles.count * 28 * 28 * 3);
         let lit = tiles.data.iter().filter(|&&level| level > 250).count() as u64;
         prop_assert_eq!(lit, 3 * (28 * 28 + plan.resized.pixels()));
-        prop_assert!(tiles.get(0).unwrap().iter().all(|&level| level > 250));
-        prop_assert!(tiles.get(tiles.count).is_none());
+        prop_assert!(tiles.iter().next().unwrap().iter().all(|&level| level > 250));
+        prop_assert!(tiles.iter().len() == tiles.count);
     }
 
     /// What a lossless format holds comes back.

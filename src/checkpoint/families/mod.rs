@@ -25,6 +25,37 @@ pub enum Family {
     LlavaOneVision(llava_onevision::Config),
 }
 
+impl Family {
+    /// Decoder layers of the language model.
+    pub fn depth(&self) -> usize {
+        match self {
+            Self::LlavaOneVision(config) => config.language.num_hidden_layers,
+        }
+    }
+
+    /// The most positions that the language model was made for.
+    pub fn context(&self) -> usize {
+        match self {
+            Self::LlavaOneVision(config) => config.language.max_position_embeddings,
+        }
+    }
+
+    /// The vocabulary's placeholder of a picture, where it has one.
+    pub fn image_token(&self) -> Option<u32> {
+        match self {
+            Self::LlavaOneVision(config) => config.image_token,
+        }
+    }
+}
+
+impl std::fmt::Display for Family {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::LlavaOneVision(_) => "LLaVA-OneVision",
+        })
+    }
+}
+
 /// Who wrote the folder. Prompts and rounding differ between the two, weights do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {

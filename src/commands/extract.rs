@@ -1,0 +1,190 @@
+//! `madmix extract`: the missing shards, then the centroids.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use super::session::Session;
+use super::{Ending, stop, terminal};
+use crate::extract::{
+    self, DatasetPlan, FailureLimit, Outcome, Pass, Pipeline, ShardWork, Tally,
+};
+use crate::mix::{self, Centroids, DatasetMean, DatasetSize, DomainMeans, Origin, Provenance};
+use crate::store::Store;
+use crate::vlm;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The TOML file that describes the run.
+    pub config: PathBuf,
+    /// Make shards that hold failed samples again, after the data was mended.
+    #[arg(long)]
+    pub retry_failed: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
+    Ok(match extract(arguments)? {
+        Some((session, _)) => {
+            tracing::info!("next: madmix solve {}", session.config.output.display());
+            Ending::Done
+        }
+        None => Ending::Interrupted,
+    })
+}
+
+/// Makes what is missing and writes the centroids; `None` if it was interrupted.
+pub(super) fn extract(arguments: &Arguments) -> Result<Option<(Session, Centroids)>> {
+    let stop = stop::on_signal().context("listening for signals")?;
+    let session = Session::open(&arguments.config)?;
+    let folder = &session.config.output;
+    let store = Store::open(folder)?;
+    let missing = missing_shards(&session, &store, arguments.retry_failed)?;
+    crate::store::publish(&folder.join("config.toml"), session.config.to_toml().as_bytes())?;
+    let mut failures = FailureLimit::new(
+        session.datasets(),
+        session.config.extract.max_failure_rate,
+        &folder.join("failures.jsonl"),
+    );
+    let outcome = make_shards(&session, &store, missing, &stop, &mut failures);
+    // The list is wanted most when there were too many.
+    let listed = failures.write();
+    if outcome? == Outcome::Interrupted {
+        tracing::warn!(
+            "interrupted; every finished shard is kept. The same command goes on from there: \
+             madmix run {}",
+            arguments.config.display()
+        );
+        return Ok(None);
+    }
+    listed?;
+    if failures.total() > 0 {
+        tracing::warn!(
+            "{} samples could not be used; they are listed in {}",
+            failures.total(),
+            folder.join("failures.jsonl").display()
+        );
+    }
+    let centroids = aggregate(&session, &store)?;
+    centroids.write(&folder.join("centroids.safetensors"))?;
+    Ok(Some((session, centroids)))
+}
+
+fn make_shards(
+    session: &Session,
+    store: &Store,
+    missing: Vec<ShardWork>,
+    stop: &std::sync::atomic::AtomicBool,
+    failures: &mut FailureLimit,
+) -> Result<Outcome> {
+    add_stored_failures(session, store, &missing, failures)?;
+    if missing.is_empty() {
+        tracing::info!("every shard is there already");
+        return Ok(Outcome::Complete);
+    }
+    let plans = measure(&missing, session);
+    for (dataset, plan) in &plans {
+        failures.add(dataset, &plan.failures)?;
+    }
+    let total: Tally = plans.values().map(|plan| plan.tally).sum();
+    let model = vlm::load(&session.checkpoint, session.dtype, &session.device)?;
+    let mut pipeline = Pipeline::start(
+        missing,
+        session.preparer.clone(),
+        session.config.extract.batch_tokens,
+        session.workers,
+    )?;
+    let pass = Pass {
+        model: model.as_ref(),
+        layers: &session.config.extract.layers,
+        scope: session.config.extract.text_scope,
+        stop,
+    };
+    let bar = terminal::JobBar::new(total);
+    let outcome =
+        extract::run(&pass, &mut pipeline, store, &bar, |shard| failures.add_shard(shard));
+    bar.finish();
+    Ok(outcome?)
+}
+
+/// The shards that are not there, dataset by dataset. A damaged one is set aside first.
+fn missing_shards(session: &Session, store: &Store, retry: bool) -> Result<Vec<ShardWork>> {
+    let mut work = Vec::new();
+    for dataset in session.datasets() {
+        if retry {
+            store.remove_failed(&dataset.key, &dataset.name, dataset.shards())?;
+        }
+        let missing = store.missing(&dataset.key, &dataset.name, dataset.shards())?;
+        for damaged in &missing.set_aside {
+            tracing::warn!("{damaged}");
+        }
+        work.extend(
+            missing.indices.iter().map(|&index| ShardWork { dataset: dataset.clone(), index }),
+        );
+    }
+    Ok(work)
+}
+
+fn add_stored_failures(
+    session: &Session,
+    store: &Store,
+    missing: &[ShardWork],
+    failures: &mut FailureLimit,
+) -> Result<()> {
+    let missing: BTreeSet<(&str, u32)> =
+        missing.iter().map(|shard| (shard.dataset.name.as_str(), shard.index)).collect();
+    for dataset in session.datasets() {
+        for index in 0..dataset.shards() {
+            if !missing.contains(&(dataset.name.as_str(), index)) {
+                failures.add_shard(&store.load(&dataset.key, &dataset.name, index)?)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Counts the tokens of all samples, with a bar.
+pub(super) fn measure(work: &[ShardWork], session: &Session) -> BTreeMap<String, DatasetPlan> {
+    let samples = work.iter().map(|shard| shard.samples().len() as u64).sum();
+    let bar = terminal::bar("measuring samples", samples, false);
+    let plans = extract::plan(work, &session.preparer, &|| bar.inc(1));
+    bar.finish_and_clear();
+    plans
+}
+
+/// Averages the shards into one vector per domain and modality.
+fn aggregate(session: &Session, store: &Store) -> Result<Centroids> {
+    let layer = session.config.mix_layer().to_string();
+    let mut domains = Vec::new();
+    let mut samples = 0;
+    for (domain, works) in session.config.domains.iter().zip(&session.domains) {
+        let mut datasets = Vec::new();
+        for work in works {
+            let mut mean = DatasetMean::new(&work.name, work.dataset.len());
+            for index in 0..work.shards() {
+                mean.add(&store.load(&work.key, &work.name, index)?, &layer)?;
+            }
+            samples += mean.samples();
+            datasets.push(mean);
+        }
+        let (name, human) = (domain.name.clone(), domain.human);
+        domains.push(DomainMeans { name, human, datasets });
+    }
+    let provenance = Provenance {
+        checkpoint: session.checkpoint.name.clone(),
+        fingerprint: session.fingerprint.clone(),
+        samples,
+        madmix: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let sizes = |domain: &DomainMeans| {
+        let size = |mean: &DatasetMean| DatasetSize {
+            name: mean.name().to_owned(),
+            size: mean.size(),
+        };
+        domain.datasets.iter().map(size).collect()
+    };
+    let datasets = domains.iter().map(sizes).collect();
+    let centroids = mix::centroids(&domains, session.config.mix.aggregation)?;
+    Ok(centroids.with_origin(Origin { datasets, provenance }))
+}

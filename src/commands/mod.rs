@@ -1,0 +1,82 @@
+//! The command line: one file per subcommand. Messages and progress go to stderr, results to stdout.
+
+mod extract;
+mod plan;
+mod run;
+mod session;
+mod solve;
+mod stop;
+mod terminal;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::ConfigError;
+
+/// The run was stopped on request and can go on where it was.
+const INTERRUPTED: u8 = 75;
+/// Wrong usage or config.
+const USAGE: u8 = 2;
+
+/// Finds the proportions in which to sample training domains for a vision-language model.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Say more: what is opened, and how each shard was made.
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Extract what is missing, solve, and print the weights: the main job.
+    Run(extract::Arguments),
+    /// Say what would be done, and what is wrong with the data; change nothing.
+    Plan(plan::Arguments),
+    /// Make the missing shards and the centroids, without solving.
+    Extract(extract::Arguments),
+    /// Find weights from the centroids of a finished run.
+    Solve(solve::Arguments),
+}
+
+/// How a command ended that did not fail.
+enum Ending {
+    Done,
+    Interrupted,
+}
+
+/// Reads the arguments, does what they say and returns the exit code: 0 done, 1 failed, 2 wrong usage or
+/// config, 75 interrupted and resumable.
+pub fn main() -> ExitCode {
+    run_with(std::env::args_os())
+}
+
+fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    terminal::start_log(arguments.verbose);
+    let ended = match &arguments.command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Plan(arguments) => plan::run(arguments),
+        Command::Extract(arguments) => extract::run(arguments),
+        Command::Solve(arguments) => solve::run(arguments),
+    };
+    match ended {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::Interrupted) => INTERRUPTED.into(),
+        Err(error) => {
+            terminal::error(&error);
+            if error.is::<ConfigError>() { USAGE.into() } else { ExitCode::FAILURE }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! `madmix run`: extract, solve, show the weights.
+
+use anyhow::Result;
+
+use super::extract::Arguments;
+use super::{Ending, extract, solve};
+
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
+    let Some((session, centroids)) = extract::extract(arguments)? else {
+        return Ok(Ending::Interrupted);
+    };
+    let mix = &session.config.mix;
+    let mixture = solve::mixture(&centroids, &mix.method, mix.lambda)?;
+    solve::write(&mixture, &session.config.output)?;
+    solve::show(&mixture)?;
+    Ok(Ending::Done)
+}

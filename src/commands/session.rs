@@ -1,0 +1,160 @@
+//! What `run`, `extract` and `plan` begin with: the config, the checkpoint and the datasets.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+use candle_core::DType;
+use indicatif::ProgressBar;
+use rayon::prelude::*;
+
+use super::terminal;
+use crate::checkpoint::{self, Checkpoint, Layout, OnProgress, OpenOptions, Step};
+use crate::config::{self, Config, Dtype, Exif};
+use crate::extract::{DatasetWork, ExtractError, Preparer, settings};
+use crate::media::Orientation;
+use crate::store::Settings;
+use crate::vlm::{TextScope, device};
+
+/// Everything that is known before the first sample is read.
+pub(super) struct Session {
+    pub config: Config,
+    pub checkpoint: Checkpoint,
+    pub fingerprint: String,
+    pub device: candle_core::Device,
+    pub dtype: DType,
+    /// The datasets of each domain, in the order of the config.
+    pub domains: Vec<Vec<DatasetWork>>,
+    pub preparer: Arc<Preparer>,
+    pub workers: usize,
+}
+
+impl Session {
+    pub fn open(path: &Path) -> Result<Self> {
+        let config = Config::read(path)?;
+        // A method that does not exist should not be found out after hours of extraction.
+        crate::mix::method(
+            &config.mix.method,
+            &crate::mix::Parameters { lambda: config.mix.lambda },
+        )
+        .map_err(|error| config::ConfigError::Value {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })?;
+        let opened = device::open(&config.model.device)?;
+        let dtype = device::dtype(
+            match config.model.dtype {
+                Dtype::Auto => None,
+                Dtype::F32 => Some(DType::F32),
+                Dtype::Bf16 => Some(DType::BF16),
+            },
+            &opened.device,
+        )?;
+        let bars = Arc::new(FileBars::default());
+        let on_progress: OnProgress = {
+            let bars = Arc::clone(&bars);
+            Arc::new(move |progress| bars.show(progress))
+        };
+        let options = OpenOptions { progress: Arc::clone(&on_progress), ..OpenOptions::from_env() };
+        let base = path.parent().unwrap_or(Path::new("."));
+        let checkpoint = Checkpoint::open(&config.model.checkpoint, base, &options)?;
+        for layer in &config.extract.layers {
+            layer.index(checkpoint.family.depth())?;
+        }
+        let fingerprint = checkpoint.fingerprint(&on_progress)?;
+        bars.clear();
+        tracing::info!(
+            "{} ({}), {} on {}",
+            checkpoint.name,
+            checkpoint.family,
+            dtype.as_str(),
+            opened.description
+        );
+        let orientation = match (config.model.exif, checkpoint.layout) {
+            (Exif::Apply, _) | (Exif::Auto, Layout::HuggingFace) => Orientation::Apply,
+            (Exif::Ignore, _) | (Exif::Auto, Layout::LlavaNext) => Orientation::Ignore,
+        };
+        let preparer = Preparer::new(
+            &checkpoint,
+            config.model.resampler.into(),
+            orientation,
+            config.limits(),
+            config.extract.text_scope != TextScope::All,
+        )
+        .map_err(ExtractError::from)?;
+        let settings = settings(&config, dtype, orientation);
+        let domains = open_datasets(&config, &fingerprint, &settings)?;
+        let workers = match config.extract.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        };
+        Ok(Self {
+            config,
+            checkpoint,
+            fingerprint,
+            device: opened.device,
+            dtype,
+            domains,
+            preparer: Arc::new(preparer),
+            workers,
+        })
+    }
+
+    /// All datasets, in the order of the config.
+    pub fn datasets(&self) -> impl Iterator<Item = &DatasetWork> {
+        self.domains.iter().flatten()
+    }
+}
+
+/// Opens all datasets, several at a time.
+fn open_datasets(
+    config: &Config,
+    fingerprint: &str,
+    settings: &Settings,
+) -> Result<Vec<Vec<DatasetWork>>> {
+    let count = config.domains.iter().map(|domain| domain.datasets.len()).sum::<usize>();
+    let bar = terminal::bar("opening datasets", count as u64, false);
+    let open = |spec: &config::Dataset| {
+        let work =
+            DatasetWork::open(spec, &config.extract, fingerprint, settings, &|_, _| bar.tick());
+        bar.inc(1);
+        work
+    };
+    let domains = config
+        .domains
+        .par_iter()
+        .map(|domain| domain.datasets.par_iter().map(open).collect::<Result<Vec<_>, _>>())
+        .collect::<Result<Vec<_>, _>>();
+    bar.finish_and_clear();
+    Ok(domains?)
+}
+
+/// A bar for every file that is fetched or hashed.
+#[derive(Default)]
+struct FileBars(Mutex<BTreeMap<String, ProgressBar>>);
+
+impl FileBars {
+    fn show(&self, progress: checkpoint::Progress<'_>) {
+        let step = match progress.step {
+            Step::Download => "fetching",
+            Step::Hash => "fingerprint of",
+        };
+        let title = format!("{step} {}", progress.file);
+        let Ok(mut bars) = self.0.lock() else { return };
+        let bar = bars
+            .entry(title)
+            .or_insert_with_key(|title| terminal::bar(title, progress.total, true));
+        bar.set_length(progress.total);
+        bar.set_position(progress.done);
+        if progress.done >= progress.total {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn clear(&self) {
+        if let Ok(bars) = self.0.lock() {
+            bars.values().for_each(ProgressBar::finish_and_clear);
+        }
+    }
+}

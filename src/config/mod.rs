@@ -1,0 +1,359 @@
+//! The TOML file that a user writes, checked on reading.
+//!
+//! Every key but `output`, `model.checkpoint` and the domains has a default. An unknown key is an
+//! error that names its line and the key that was probably meant.
+
+mod problem;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::{DatasetSpec, Filter};
+use crate::media::{Limits, Resampler};
+use crate::mix::Aggregation;
+use crate::vlm::{Layer, TextScope};
+
+pub use problem::ConfigError;
+use problem::explain;
+
+/// A whole configuration. Paths are relative to the file until [`Config::read`] resolves them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The run's folder.
+    pub output: PathBuf,
+    /// What computes.
+    pub model: Model,
+    /// What is computed.
+    #[serde(default)]
+    pub extract: Extract,
+    /// How weights come of it.
+    #[serde(default)]
+    pub mix: Mix,
+    /// The domains, in the order in which they are shown.
+    #[serde(rename = "domain", default)]
+    pub domains: Vec<Domain>,
+}
+
+/// The section `[model]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// A folder, or a hub id `owner/name[@revision]`.
+    pub checkpoint: String,
+    /// `auto`, `cpu`, `cuda` or `cuda:N`.
+    #[serde(default = "auto")]
+    pub device: String,
+    /// What the arithmetic is done in.
+    #[serde(default)]
+    pub dtype: Dtype,
+    /// How pictures are resized.
+    #[serde(default)]
+    pub resampler: ResamplerName,
+    /// Whether pictures are turned as their EXIF data says.
+    #[serde(default)]
+    pub exif: Exif,
+}
+
+/// Precision of the forward pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// bfloat16 on CUDA, f32 on the CPU.
+    #[default]
+    Auto,
+    /// 32-bit floating point.
+    F32,
+    /// bfloat16; needs CUDA.
+    Bf16,
+}
+
+/// Whose integer arithmetic resizing follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResamplerName {
+    /// torchvision, as transformers uses by default.
+    #[default]
+    Torchvision,
+    /// Pillow, as LLaVA's training code uses.
+    Pillow,
+}
+
+/// What becomes of EXIF rotation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Exif {
+    /// As the checkpoint's own code: applied for the Hugging Face layout, ignored for LLaVA-NeXT's.
+    #[default]
+    Auto,
+    /// Applied.
+    Apply,
+    /// Ignored.
+    Ignore,
+}
+
+/// The section `[extract]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Extract {
+    /// Samples taken of each dataset, or all it has; rounded up to whole shards of 64.
+    pub samples_per_dataset: u64,
+    /// Seed of the order in which samples are taken.
+    pub seed: u64,
+    /// Hidden states to average.
+    pub layers: Vec<Layer>,
+    /// What counts as text.
+    pub text_scope: TextScope,
+    /// The share of a dataset's samples that may fail before the run stops.
+    pub max_failure_rate: f64,
+    /// Tokens that go through the model together; a longer sample goes alone.
+    pub batch_tokens: usize,
+    /// Threads that decode pictures and tokenise ahead of the device; 0 for as many as there are cores.
+    pub workers: usize,
+    /// Pictures of more pixels are failures.
+    pub max_pixels: u64,
+    /// Picture files of more bytes are failures.
+    pub max_bytes: u64,
+}
+
+/// The section `[mix]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mix {
+    /// How weights are found: `mad-mix`, `uniform` or `human`.
+    pub method: String,
+    /// The regularisation λ of MaD-Mix.
+    pub lambda: f64,
+    /// How datasets are averaged into domains.
+    pub aggregation: Aggregation,
+    /// Which of the extracted layers is used; the first one if not said.
+    pub layer: Option<Layer>,
+}
+
+/// One `[[domain]]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Domain {
+    /// Its name in tables and files.
+    pub name: String,
+    /// Today's hand-tuned share, in any unit.
+    pub human: Option<f64>,
+    /// Its datasets.
+    #[serde(rename = "dataset", default)]
+    pub datasets: Vec<Dataset>,
+}
+
+/// One `[[domain.dataset]]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dataset {
+    /// Its name; the file's stem if not said.
+    #[serde(default)]
+    pub name: String,
+    /// The annotation file.
+    pub path: PathBuf,
+    /// Where its pictures are; the annotation file's folder if not said.
+    pub media_root: Option<PathBuf>,
+    /// Which of its rows belong to the domain; all if not said.
+    pub filter: Option<Filter>,
+}
+
+fn auto() -> String {
+    "auto".into()
+}
+
+impl Default for Extract {
+    fn default() -> Self {
+        let Limits { max_pixels, max_bytes } = Limits::default();
+        Self {
+            samples_per_dataset: 512,
+            seed: 0,
+            layers: vec![Layer::Last],
+            text_scope: TextScope::default(),
+            max_failure_rate: 0.05,
+            batch_tokens: 8192,
+            workers: 0,
+            max_pixels,
+            max_bytes,
+        }
+    }
+}
+
+impl Default for Mix {
+    fn default() -> Self {
+        Self {
+            method: "mad-mix".into(),
+            lambda: 10.0,
+            aggregation: Aggregation::default(),
+            layer: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file, resolves its paths and checks what can be checked without opening anything else.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no TOML, has an unknown key, or a value is out of range.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs_err::read_to_string(path).map_err(ConfigError::Read)?;
+        let mut config = Self::parse(&text, path)?;
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        config.resolve(absolute.parent().unwrap_or(Path::new(".")));
+        Ok(config)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let mut config: Self = toml::from_str(text).map_err(|error| ConfigError::Toml {
+            path: path.to_owned(),
+            message: explain(&error, text),
+        })?;
+        for dataset in config.domains.iter_mut().flat_map(|domain| &mut domain.datasets) {
+            if dataset.name.is_empty()
+                && let Some(stem) = dataset.path.file_stem()
+            {
+                dataset.name = stem.to_string_lossy().into_owned();
+            }
+        }
+        config
+            .check()
+            .map_err(|message| ConfigError::Value { path: path.to_owned(), message })?;
+        Ok(config)
+    }
+
+    fn resolve(&mut self, base: &Path) {
+        let at = |path: &Path| normalised(&base.join(path));
+        self.output = at(&self.output);
+        // A checkpoint is a folder if there is one of that name, and else a hub id.
+        let folder = at(Path::new(&self.model.checkpoint));
+        if folder.exists() {
+            self.model.checkpoint = folder.to_string_lossy().into_owned();
+        }
+        for dataset in self.domains.iter_mut().flat_map(|domain| &mut domain.datasets) {
+            dataset.path = at(&dataset.path);
+            dataset.media_root = dataset.media_root.as_deref().map(at);
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let Extract { samples_per_dataset, layers, max_failure_rate, batch_tokens, .. } =
+            &self.extract;
+        if *samples_per_dataset == 0 {
+            return Err("extract.samples_per_dataset must be at least 1".into());
+        }
+        if layers.is_empty() {
+            return Err("extract.layers is empty: name at least one, such as \"last\"".into());
+        }
+        if layers.iter().collect::<BTreeSet<_>>().len() < layers.len() {
+            return Err("extract.layers names a layer twice".into());
+        }
+        if !(0.0..=1.0).contains(max_failure_rate) {
+            return Err(format!(
+                "extract.max_failure_rate = {max_failure_rate} is no share between 0 and 1"
+            ));
+        }
+        if *batch_tokens == 0 {
+            return Err("extract.batch_tokens must be at least 1".into());
+        }
+        if let Some(layer) = self.mix.layer
+            && !layers.contains(&layer)
+        {
+            return Err(format!("mix.layer = {layer} is not among extract.layers"));
+        }
+        self.check_domains()
+    }
+
+    fn check_domains(&self) -> Result<(), String> {
+        if self.domains.is_empty() {
+            return Err("there is no [[domain]]: a mixture needs at least one".into());
+        }
+        let mut names = BTreeSet::new();
+        let mut datasets = BTreeSet::new();
+        for domain in &self.domains {
+            let name = &domain.name;
+            if name.is_empty() {
+                return Err("a [[domain]] has an empty name".into());
+            }
+            if !names.insert(name) {
+                return Err(format!("two domains are named \"{name}\""));
+            }
+            if domain.datasets.is_empty() {
+                return Err(format!("domain \"{name}\" has no [[domain.dataset]]"));
+            }
+            if let Some(human) = domain.human
+                && !(human.is_finite() && human >= 0.0)
+            {
+                return Err(format!("domain \"{name}\": human = {human} is no share"));
+            }
+            for dataset in &domain.datasets {
+                if dataset.name.is_empty() {
+                    return Err(format!("a dataset of domain \"{name}\" has no name and no path"));
+                }
+                if !datasets.insert(&dataset.name) {
+                    return Err(format!(
+                        "two datasets are named \"{}\" (a dataset's name is its file's stem if \
+                         not said): give one of them a name",
+                        dataset.name
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The layer that mixtures are computed from.
+    pub fn mix_layer(&self) -> Layer {
+        self.mix.layer.unwrap_or(self.extract.layers[0])
+    }
+
+    /// Limits on pictures.
+    pub fn limits(&self) -> Limits {
+        Limits { max_pixels: self.extract.max_pixels, max_bytes: self.extract.max_bytes }
+    }
+
+    /// The configuration as TOML, every default written out.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("a configuration holds nothing that TOML lacks")
+    }
+}
+
+impl Dataset {
+    /// What the dataset module opens.
+    pub fn spec(&self) -> DatasetSpec {
+        DatasetSpec {
+            name: self.name.clone(),
+            path: self.path.clone(),
+            media_root: self.media_root.clone(),
+            filter: self.filter.clone(),
+        }
+    }
+}
+
+impl From<ResamplerName> for Resampler {
+    fn from(name: ResamplerName) -> Self {
+        match name {
+            ResamplerName::Torchvision => Self::Torchvision,
+            ResamplerName::Pillow => Self::Pillow,
+        }
+    }
+}
+
+/// `a/b/../c` as `a/c`, without asking the file system.
+fn normalised(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::ParentDir => {
+                out.pop();
+            }
+            std::path::Component::CurDir => {}
+            part => out.push(part),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! Which samples of a shard go through the model together.
+
+use std::ops::Range;
+
+/// Cuts samples of the given lengths, in order, into batches of at most `budget` tokens; one that is
+/// longer goes alone.
+pub(super) fn batches(lengths: &[usize], budget: usize) -> Vec<Range<usize>> {
+    let mut batches = Vec::new();
+    let (mut start, mut tokens) = (0, 0);
+    for (i, length) in lengths.iter().enumerate() {
+        if i > start && tokens + length > budget {
+            batches.push(start..i);
+            (start, tokens) = (i, 0);
+        }
+        tokens += length;
+    }
+    if start < lengths.len() {
+        batches.push(start..lengths.len());
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_long_sample_goes_alone() {
+        assert_eq!(batches(&[3, 4, 20, 5, 5, 1], 10), [0..2, 2..3, 3..5, 5..6]);
+        assert_eq!(batches(&[], 10), []);
+    }
+
+    proptest! {
+        #[test]
+        fn batches_are_a_partition_within_the_budget(
+            lengths in prop::collection::vec(1_usize..50, 0..40),
+            budget in 1_usize..100,
+        ) {
+            let batches = batches(&lengths, budget);
+            let mut next = 0;
+            for batch in &batches {
+                prop_assert_eq!(batch.start, next);
+                next = batch.end;
+                let tokens: usize = lengths[batch.clone()].iter().sum();
+                prop_assert!(tokens <= budget || batch.len() == 1);
+            }
+            prop_assert_eq!(next, lengths.len());
+        }
+    }
+}

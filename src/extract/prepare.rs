@@ -1,0 +1,128 @@
+//! From a row of a dataset to what the model takes: first its size, then its pixels.
+
+use std::path::PathBuf;
+
+use crate::checkpoint::Checkpoint;
+use crate::dataset::{Dataset, MediaKind};
+use crate::media::{self, Limits, Orientation, Resampler};
+use crate::prompt::{Prompt, PromptError, Prompter};
+use crate::store::Failure;
+use crate::vlm::{self, Input, PictureProcessor, PictureShape};
+
+/// Prepares samples for one checkpoint; shared by all worker threads.
+pub struct Preparer {
+    prompter: Prompter,
+    pictures: Box<dyn PictureProcessor>,
+    orientation: Orientation,
+    limits: Limits,
+    spans: bool,
+    context: usize,
+}
+
+/// A sample whose tokens are known and whose pixels are not yet read.
+pub struct Measured {
+    /// The row in the dataset's file.
+    pub row: u64,
+    id: String,
+    prompt: Prompt,
+    pictures: Vec<(PathBuf, PictureShape)>,
+}
+
+impl Preparer {
+    /// A preparer; `spans` says whether the words of turns are told from the template around them.
+    ///
+    /// # Errors
+    /// When the checkpoint's tokenizer or template is unusable.
+    pub fn new(
+        checkpoint: &Checkpoint,
+        resampler: Resampler,
+        orientation: Orientation,
+        limits: Limits,
+        spans: bool,
+    ) -> Result<Self, PromptError> {
+        Ok(Self {
+            prompter: Prompter::new(checkpoint)?,
+            pictures: vlm::picture_processor(checkpoint, resampler),
+            orientation,
+            limits,
+            spans,
+            context: checkpoint.family.context(),
+        })
+    }
+
+    /// Reads a sample and tokenises it; of its pictures only the headers are read.
+    ///
+    /// # Errors
+    /// Whatever makes the sample unusable, as the failure to be recorded.
+    pub fn measure(&self, dataset: &dyn Dataset, index: u64) -> Result<Measured, Failure> {
+        let sample = dataset.read(index).map_err(|error| Failure {
+            row: error.row,
+            id: error.row.to_string(),
+            reason: error.problem.to_string(),
+        })?;
+        let failure =
+            |reason: String| Failure { row: sample.row, id: sample.id.clone(), reason };
+        if sample.media.iter().any(|media| media.kind == MediaKind::Video) {
+            return Err(failure("it holds a video, which this version does not read".into()));
+        }
+        let prompt = self
+            .prompter
+            .encode(&sample.turns, sample.media.len(), self.spans)
+            .map_err(|error| failure(error.to_string()))?;
+        let sizes = sample
+            .media
+            .iter()
+            .map(|media| media::probe_file(&media.path, self.orientation, self.limits))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| failure(error.to_string()))?;
+        let shapes =
+            self.pictures.shapes(&sizes).map_err(|error| failure(error.to_string()))?;
+        let paths = sample.media.iter().map(|media| media.path.clone());
+        let pictures: Vec<_> = paths.zip(shapes).collect();
+        let measured =
+            Measured { row: sample.row, id: sample.id.clone(), prompt, pictures };
+        match measured.tokens() {
+            0 => Err(failure("it has no tokens".into())),
+            tokens if tokens > self.context => Err(failure(format!(
+                "it has {tokens} tokens, more than the checkpoint's context of {}",
+                self.context
+            ))),
+            _ => Ok(measured),
+        }
+    }
+
+    /// Decodes and resizes the pictures of a sample.
+    ///
+    /// # Errors
+    /// Whatever makes a picture unusable, as the failure to be recorded.
+    pub fn load(&self, measured: &Measured) -> Result<Input, Failure> {
+        let mut pictures = Vec::with_capacity(measured.pictures.len());
+        for (path, shape) in &measured.pictures {
+            let rendered = media::load(path, self.orientation, self.limits)
+                .and_then(|picture| self.pictures.render(&picture, shape.clone()));
+            pictures.push(rendered.map_err(|error| Failure {
+                row: measured.row,
+                id: measured.id.clone(),
+                reason: error.to_string(),
+            })?);
+        }
+        Ok(Input { tokens: measured.prompt.expand(&measured.counts()), pictures })
+    }
+}
+
+impl Measured {
+    /// Positions that the sample takes in the language model.
+    pub fn tokens(&self) -> usize {
+        self.prompt.expanded_len(&self.counts())
+    }
+
+    /// Positions of each picture.
+    fn counts(&self) -> Vec<usize> {
+        self.pictures.iter().map(|(_, shape)| shape.tokens()).collect()
+    }
+
+    /// Positions of all pictures together.
+    pub fn picture_tokens(&self) -> usize {
+        self.counts().iter().sum()
+    }
+}

@@ -1,0 +1,238 @@
+//! The checkpoint's own chat template, as transformers runs it.
+//!
+//! transformers compiles it with `trim_blocks`, `lstrip_blocks`, loop controls and a block of its own,
+//! `{% generation %}`, which marks what the assistant says and prints its contents unchanged.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Kwargs, Serde};
+use minijinja::{Environment, ErrorKind, context};
+use serde_json::{Value, json};
+
+use super::parts::{Part, parts};
+use super::spans::{Rendered, locate, marker};
+use super::PromptError;
+use crate::dataset::{Role, Turn};
+
+/// Steps after which a template is taken to run for ever.
+const FUEL: u64 = 10_000_000;
+const NAME: &str = "chat_template";
+
+/// A compiled template.
+pub(super) struct ChatTemplate {
+    environment: Environment<'static>,
+}
+
+impl ChatTemplate {
+    /// Compiles a template.
+    pub fn new(source: &str) -> Result<Self, PromptError> {
+        let mut environment = Environment::new();
+        environment.set_syntax(
+            SyntaxConfig::builder()
+                .trim_blocks(true)
+                .lstrip_blocks(true)
+                .build()
+                .map_err(|error| PromptError::Template(error.to_string()))?,
+        );
+        environment.set_fuel(Some(FUEL));
+        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.add_filter("tojson", to_json);
+        environment.add_function("raise_exception", |message: String| {
+            Err::<(), _>(minijinja::Error::new(ErrorKind::InvalidOperation, message))
+        });
+        environment
+            .add_template_owned(NAME, without_generation_blocks(source))
+            .map_err(|error| PromptError::Template(error.to_string()))?;
+        Ok(Self { environment })
+    }
+
+    /// The prompt of a conversation; with `spans` also where in it each text is.
+    pub fn render(&self, turns: &[Turn], spans: bool) -> Result<Rendered, PromptError> {
+        let cut: Vec<(Role, Vec<Part<'_>>)> =
+            turns.iter().map(|turn| (turn.role, parts(&turn.text))).collect();
+        let text = self.render_parts(&cut)?;
+        if !spans {
+            return Ok(Rendered { text, spans: Vec::new() });
+        }
+        let mut said = Vec::new();
+        for (role, parts) in &cut {
+            said.extend(parts.iter().filter_map(|part| match part {
+                Part::Text(text) => Some((*text, *role)),
+                Part::Image | Part::Video => None,
+            }));
+        }
+        let markers: Vec<String> = (0..said.len()).map(marker).collect();
+        let mut next = markers.iter();
+        let masked: Vec<(Role, Vec<Part<'_>>)> = cut
+            .iter()
+            .map(|(role, parts)| {
+                let mask = |part: &_| match part {
+                    Part::Text(text) => Part::Text(next.next().map_or(*text, String::as_str)),
+                    media => *media,
+                };
+                (*role, parts.iter().map(mask).collect())
+            })
+            .collect();
+        let skeleton = self.render_parts(&masked)?;
+        let spans = locate(&text, &skeleton, &said)?;
+        Ok(Rendered { text, spans })
+    }
+
+    fn render_parts(&self, turns: &[(Role, Vec<Part<'_>>)]) -> Result<String, PromptError> {
+        let messages: Vec<Value> = turns
+            .iter()
+            .map(|(role, parts)| {
+                let content: Vec<Value> = parts
+                    .iter()
+                    .map(|part| match part {
+                        Part::Text(text) => json!({"type": "text", "text": text}),
+                        Part::Image => json!({"type": "image"}),
+                        Part::Video => json!({"type": "video"}),
+                    })
+                    .collect();
+                json!({"role": role_name(*role), "content": content})
+            })
+            .collect();
+        self.environment
+            .get_template(NAME)
+            .and_then(|template| {
+                let messages = minijinja::Value::from(Serde(&messages));
+                template.render(context! { messages, add_generation_prompt => false })
+            })
+            .map_err(|error| PromptError::Template(error.to_string()))
+    }
+}
+
+/// The names of roles in chat templates.
+pub(super) fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::System => "system",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+    }
+}
+
+/// Turns `{% generation %}` and `{% endgeneration %}`, with or without trim marks, into a block that
+/// every Jinja engine knows.
+fn without_generation_blocks(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(start) = rest.find("{%") {
+        let Some(length) = rest[start..].find("%}") else { break };
+        let tag = &rest[start + 2..start + length];
+        let name = tag.trim_matches(['-', '+']).trim();
+        out.push_str(&rest[..start + 2]);
+        match name {
+            "generation" => out.push_str(&tag.replace("generation", "if true")),
+            "endgeneration" => out.push_str(&tag.replace("endgeneration", "endif")),
+            _ => out.push_str(tag),
+        }
+        out.push_str("%}");
+        rest = &rest[start + length + 2..];
+    }
+    out + rest
+}
+
+/// `json.dumps(value, ensure_ascii=False)`, with `indent` where given; the engine's own would escape
+/// for HTML.
+fn to_json(
+    Serde(value): Serde<Value>,
+    options: Kwargs,
+) -> Result<String, minijinja::Error> {
+    let indent: Option<usize> = options.get("indent")?;
+    let mut out = Vec::new();
+    let written = match indent {
+        Some(indent) => {
+            let indent = " ".repeat(indent);
+            let pretty = serde_json::ser::PrettyFormatter::with_indent(indent.as_bytes());
+            let mut to = serde_json::Serializer::with_formatter(&mut out, pretty);
+            serde::Serialize::serialize(&value, &mut to)
+        }
+        None => {
+            let mut to = serde_json::Serializer::with_formatter(&mut out, Spaced);
+            serde::Serialize::serialize(&value, &mut to)
+        }
+    };
+    let bad = |error: String| minijinja::Error::new(ErrorKind::BadSerialization, error);
+    written.map_err(|error| bad(error.to_string()))?;
+    String::from_utf8(out).map_err(|error| bad(error.to_string()))
+}
+
+/// Python's default separators: a space after `,` and `:`.
+struct Spaced;
+
+impl serde_json::ser::Formatter for Spaced {
+    fn begin_array_value<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+    ) -> std::io::Result<()> {
+        writer.write_all(b": ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turn(role: Role, text: &str) -> Turn {
+        Turn { role, text: text.into() }
+    }
+
+    #[test]
+    fn generation_blocks_print_what_they_hold() {
+        let template = ChatTemplate::new(
+            "{% for m in messages %}\n  {%- generation %}\n{{ m.content[0].text }}\n\
+             {% endgeneration -%}\n{% endfor %}",
+        )
+        .unwrap();
+        let rendered = template.render(&[turn(Role::User, " a "), turn(Role::User, "b")], true);
+        let rendered = rendered.unwrap();
+        assert_eq!(rendered.text, " a \nb\n");
+        assert_eq!(rendered.spans, [(0..3, Role::User), (4..5, Role::User)]);
+    }
+
+    #[test]
+    fn a_template_that_loses_or_changes_text_is_told_from_one_that_trims() {
+        let trims = ChatTemplate::new("{{ messages[0].content[0].text | trim }}").unwrap();
+        assert_eq!(trims.render(&[turn(Role::User, " a ")], true).unwrap().spans[0].0, 0..1);
+        let shouts = ChatTemplate::new("{{ messages[0].content[0].text | upper }}").unwrap();
+        let turns = [turn(Role::User, "a")];
+        assert!(matches!(shouts.render(&turns, true), Err(PromptError::Rewritten)));
+        assert_eq!(shouts.render(&turns, false).unwrap().text, "A");
+    }
+
+    #[test]
+    fn json_is_written_as_python_does() {
+        let template = ChatTemplate::new("{{ messages[0] | tojson }}").unwrap();
+        let rendered = template.render(&[turn(Role::User, "<é>'\"")], false).unwrap();
+        assert_eq!(
+            rendered.text,
+            r#"{"role": "user", "content": [{"type": "text", "text": "<é>'\""}]}"#
+        );
+    }
+
+    #[test]
+    fn endless_and_raising_templates_end_in_an_error() {
+        let endless = "{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}\
+                       {% endfor %}";
+        assert!(ChatTemplate::new(endless).unwrap().render(&[], false).is_err());
+        let raising = ChatTemplate::new("{{ raise_exception('no system turns') }}").unwrap();
+        let error = raising.render(&[], false).unwrap_err().to_string();
+        assert!(error.contains("no system turns"), "{error}");
+    }
+}

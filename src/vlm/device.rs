@@ -1,0 +1,98 @@
+//! Choosing the device and the precision.
+
+use candle_core::{DType, Device};
+
+use super::VlmError;
+
+/// A device that was opened, and what to tell about the choice.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Where tensors live.
+    pub device: Device,
+    /// For people: which device, and why not another.
+    pub description: String,
+}
+
+/// Opens `auto`, `cpu`, `cuda` or `cuda:N`. `auto` takes the first CUDA device if there is one.
+///
+/// # Errors
+/// When the name is none of these, or a CUDA device was asked for and cannot be had.
+pub fn open(name: &str) -> Result<Opened, VlmError> {
+    let failed = |reason: String| VlmError::Device { name: name.to_owned(), reason };
+    let cpu = |why: String| Opened { device: Device::Cpu, description: format!("the CPU{why}") };
+    let on_cuda = |ordinal: usize, device: Device| Opened {
+        device,
+        description: format!("CUDA device {ordinal}"),
+    };
+    match name {
+        "cpu" => Ok(cpu(String::new())),
+        "auto" => Ok(match open_cuda(0) {
+            Ok(device) => on_cuda(0, device),
+            Err(reason) => cpu(format!(" ({reason})")),
+        }),
+        _ => {
+            let ordinal = match name.strip_prefix("cuda") {
+                Some("") => Some(0),
+                Some(rest) => rest.strip_prefix(':').and_then(|number| number.parse().ok()),
+                None => None,
+            };
+            let ordinal = ordinal
+                .ok_or_else(|| failed("expected \"auto\", \"cpu\", \"cuda\" or \"cuda:N\"".into()))?;
+            Ok(on_cuda(ordinal, open_cuda(ordinal).map_err(failed)?))
+        }
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn open_cuda(ordinal: usize) -> Result<Device, String> {
+    // Without a driver the bindings panic rather than fail.
+    std::panic::catch_unwind(|| Device::new_cuda_with_stream(ordinal))
+        .map_err(|_| "the CUDA driver or one of its libraries was not found".to_owned())?
+        .map_err(|error| error.to_string())
+}
+
+#[cfg(not(feature = "cuda"))]
+fn open_cuda(_: usize) -> Result<Device, String> {
+    Err("this binary was built without CUDA; build it with `--features cuda,flash-attn`".into())
+}
+
+/// The precision to compute in; `None` for the device's own choice.
+///
+/// # Errors
+/// When the device cannot compute in it.
+pub fn dtype(asked: Option<DType>, device: &Device) -> Result<DType, VlmError> {
+    match asked {
+        None if device.is_cuda() => Ok(DType::BF16),
+        None => Ok(DType::F32),
+        Some(DType::F32) => Ok(DType::F32),
+        Some(dtype) if device.is_cuda() => Ok(dtype),
+        Some(dtype) => Err(VlmError::Device {
+            name: "cpu".into(),
+            reason: format!(
+                "the CPU computes in f32 only, dtype = \"{}\" needs CUDA",
+                dtype.as_str()
+            ),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_mean_nothing_are_refused() {
+        for name in ["gpu", "cuda:", "cuda:x", "cuda0", ""] {
+            let error = open(name).unwrap_err().to_string();
+            assert!(error.contains("expected \"auto\""), "{error}");
+        }
+        assert!(open("auto").is_ok());
+    }
+
+    #[test]
+    fn half_precision_needs_cuda() {
+        assert_eq!(dtype(None, &Device::Cpu).unwrap(), DType::F32);
+        let error = dtype(Some(DType::BF16), &Device::Cpu).unwrap_err().to_string();
+        assert!(error.contains("bf16"), "{error}");
+    }
+}

@@ -1,0 +1,139 @@
+//! Qwen2's decoder over packed samples.
+//!
+//! Reference: `Qwen2Model` of transformers (`modeling_qwen2.py`). `hidden_states` are numbered as
+//! there: 0 is the input, `k` the output of layer `k`, and the last one is after the final norm.
+
+use candle_core::{DType, Device, Tensor};
+use candle_transformers::models::qwen2::Config;
+
+use crate::vlm::VlmError;
+use crate::vlm::attention::{Packing, attention};
+use crate::vlm::loader::Loader;
+use crate::vlm::ops::{Linear, RmsNorm, RotaryTable, split_qkv, swiglu};
+
+/// The decoder's weights on their device.
+pub struct Qwen2 {
+    embedding: Tensor,
+    layers: Vec<Layer>,
+    norm: RmsNorm,
+    config: Config,
+    dtype: DType,
+    device: Device,
+}
+
+struct Layer {
+    norm1: RmsNorm,
+    qkv: Linear,
+    out: Linear,
+    norm2: RmsNorm,
+    gate_up: Linear,
+    down: Linear,
+}
+
+impl Qwen2 {
+    /// Loads a decoder under `prefix` (`language_model.model`).
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape than the config says.
+    pub(crate) fn load(
+        config: &Config,
+        prefix: &str,
+        loader: Loader<'_>,
+    ) -> Result<Self, VlmError> {
+        let d = config.hidden_size;
+        let layers = (0..config.num_hidden_layers)
+            .map(|i| Layer::load(config, &format!("{prefix}.layers.{i}"), loader))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            embedding: loader
+                .tensor(&format!("{prefix}.embed_tokens.weight"), &[config.vocab_size, d])?,
+            layers,
+            norm: loader.rms_norm(&format!("{prefix}.norm"), d, config.rms_norm_eps)?,
+            config: config.clone(),
+            dtype: loader.dtype,
+            device: loader.device.clone(),
+        })
+    }
+
+    /// Width of the hidden states.
+    pub fn width(&self) -> usize {
+        self.config.hidden_size
+    }
+
+    /// The embeddings `[n, d]` of token ids.
+    ///
+    /// # Errors
+    /// When an id is outside the vocabulary or the upload fails.
+    pub fn embed(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
+        if let Some(id) = ids.iter().find(|&&id| id as usize >= self.config.vocab_size) {
+            candle_core::bail!("token {id} is outside the vocabulary of {}", self.config.vocab_size);
+        }
+        self.embedding.index_select(&Tensor::new(ids, &self.device)?, 0)
+    }
+
+    /// Runs packed samples of the given lengths, whose positions each start at 0, and hands
+    /// `hidden_states[k]`, `[n, d]`, to `visit` for every `k` up to `last`.
+    ///
+    /// # Errors
+    /// When shapes do not fit, a device operation fails, or `visit` fails.
+    pub fn forward(
+        &self,
+        embeddings: Tensor,
+        lengths: &[usize],
+        last: usize,
+        mut visit: impl FnMut(usize, &Tensor) -> candle_core::Result<()>,
+    ) -> candle_core::Result<()> {
+        let packing = Packing::new(lengths, true, &self.device)?;
+        let positions: Vec<u32> = lengths.iter().flat_map(|&n| 0..n as u32).collect();
+        let head_dim = self.config.hidden_size / self.config.num_attention_heads;
+        let table = RotaryTable::new(
+            &positions,
+            head_dim,
+            self.config.rope_theta,
+            self.dtype,
+            &self.device,
+        )?;
+        let mut x = embeddings;
+        for (k, layer) in self.layers.iter().enumerate() {
+            visit(k, &x)?;
+            if k == last {
+                return Ok(());
+            }
+            x = layer.forward(&x, &self.config, &packing, &table)?;
+        }
+        visit(self.layers.len(), &self.norm.forward(&x)?)
+    }
+}
+
+impl Layer {
+    fn load(config: &Config, prefix: &str, loader: Loader<'_>) -> Result<Self, VlmError> {
+        let (d, inner, eps) = (config.hidden_size, config.intermediate_size, config.rms_norm_eps);
+        let keys = d / config.num_attention_heads * config.num_key_value_heads;
+        let projections = [("q_proj", d), ("k_proj", keys), ("v_proj", keys)];
+        let attention = format!("{prefix}.self_attn");
+        let mlp = format!("{prefix}.mlp");
+        Ok(Self {
+            norm1: loader.rms_norm(&format!("{prefix}.input_layernorm"), d, eps)?,
+            qkv: loader.stacked(&attention, d, &projections, true)?,
+            out: loader.linear(&format!("{attention}.o_proj"), [d, d], false)?,
+            norm2: loader.rms_norm(&format!("{prefix}.post_attention_layernorm"), d, eps)?,
+            gate_up: loader.stacked(&mlp, d, &[("gate_proj", inner), ("up_proj", inner)], false)?,
+            down: loader.linear(&format!("{mlp}.down_proj"), [inner, d], false)?,
+        })
+    }
+
+    fn forward(
+        &self,
+        x: &Tensor,
+        config: &Config,
+        packing: &Packing,
+        table: &RotaryTable,
+    ) -> candle_core::Result<Tensor> {
+        let qkv = self.qkv.forward(&self.norm1.forward(x)?)?;
+        let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
+        let (q, k, v) = split_qkv(&qkv, heads, kv_heads, table)?;
+        let x = self.out.forward_residual(&attention(&q, &k, &v, packing)?, x)?;
+        let inner = swiglu(&self.gate_up.forward(&self.norm2.forward(&x)?)?)?;
+        self.down.forward_residual(&inner, &x)
+    }
+}

@@ -1,0 +1,299 @@
+//! From tile features to tokens: LLaVA-OneVision's unpadding, shrinking and row ends.
+//!
+//! Reference: `pack_image_features` and `unpad_image` in transformers' `modeling_llava_onevision.py`,
+//! `prepare_inputs_labels_for_multimodal` and `unpad_image` in LLaVA-NeXT's `llava_arch.py`.
+
+use candle_core::{Result, Tensor};
+
+use crate::media::{AnyresPlan, Size};
+
+/// How the unpadded size is rounded; the only difference between the two codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounding {
+    /// `int(round(x, 7))`, as transformers does.
+    SevenDecimals,
+    /// `int(x)`, as training does.
+    Truncate,
+}
+
+/// How a picture is cut into tiles and what becomes of their features.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Alone in its sample: a base tile and a grid of tiles.
+    Anyres {
+        /// The tiling.
+        plan: AnyresPlan,
+        /// What is kept of the grid of features.
+        grid: Grid,
+    },
+    /// One among several: padded to a square, a single tile of `side²` features.
+    Square {
+        /// Features along one side.
+        side: usize,
+    },
+}
+
+/// The features of a grid of tiles, cut to the picture and shrunk. All sizes in features.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grid {
+    side: usize,
+    tile_columns: usize,
+    top: usize,
+    left: usize,
+    height: usize,
+    width: usize,
+    /// Height and width after shrinking, where the limit asks for it.
+    shrunk: Option<(usize, usize)>,
+}
+
+/// Tokens as mixtures of at most four features each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RowMap {
+    /// For every token the features that it is mixed of; [`NEWLINE`] is the row-end vector.
+    sources: Vec<[u32; 4]>,
+    /// Their shares.
+    shares: Vec<[f32; 4]>,
+}
+
+/// Stands for the learned vector at the end of every row.
+const NEWLINE: u32 = u32::MAX;
+
+impl Shape {
+    /// Tokens in the language model.
+    pub fn tokens(&self) -> usize {
+        match self {
+            Self::Anyres { grid, .. } => {
+                let (height, width) = grid.shrunk.unwrap_or((grid.height, grid.width));
+                grid.side * grid.side + height * (width + 1)
+            }
+            Self::Square { side } => side * side + 1,
+        }
+    }
+
+    /// Tiles for the vision tower.
+    pub fn tiles(&self) -> usize {
+        match self {
+            Self::Anyres { plan, .. } => plan.count(),
+            Self::Square { .. } => 1,
+        }
+    }
+
+    /// Which of the picture's features, counted through all its tiles, make each token.
+    pub fn row_map(&self) -> RowMap {
+        let mut map = RowMap::default();
+        match self {
+            Self::Square { side } => {
+                map.extend_plain(0..(side * side) as u32);
+                map.push_plain(NEWLINE);
+            }
+            Self::Anyres { grid, .. } => {
+                map.extend_plain(0..(grid.side * grid.side) as u32);
+                match grid.shrunk {
+                    None => grid.push_rows(&mut map),
+                    Some(size) => grid.push_shrunk(&mut map, size),
+                }
+            }
+        }
+        map
+    }
+}
+
+impl RowMap {
+    /// The maps of several pictures as one, over all their features followed by the row-end vector.
+    /// Each comes with the number of its picture's features.
+    pub fn joined(maps: impl Iterator<Item = (Self, usize)>) -> Self {
+        let mut all = Self::default();
+        let mut first = 0;
+        for (map, features) in maps {
+            all.sources.extend(map.sources.iter().map(|sources| {
+                sources.map(|source| if source == NEWLINE { NEWLINE } else { first + source })
+            }));
+            all.shares.extend(map.shares);
+            first += features as u32;
+        }
+        for source in all.sources.as_flattened_mut() {
+            *source = (*source).min(first);
+        }
+        all
+    }
+
+    /// Mixes the rows of `features`, `[sources, d]`, into tokens, `[tokens, d]`.
+    ///
+    /// # Errors
+    /// When a source is out of range or a device operation fails.
+    pub fn apply(&self, features: &Tensor) -> Result<Tensor> {
+        let corner = |i: usize| {
+            let sources: Vec<u32> = self.sources.iter().map(|sources| sources[i]).collect();
+            features.index_select(&Tensor::new(sources, features.device())?, 0)
+        };
+        if self.shares.iter().all(|shares| shares[0] == 1.0) {
+            return corner(0);
+        }
+        let weighted = |i: usize| {
+            let shares: Vec<f32> = self.shares.iter().map(|shares| shares[i]).collect();
+            let shares = Tensor::from_vec(shares, (self.shares.len(), 1), features.device())?;
+            corner(i)?.broadcast_mul(&shares.to_dtype(features.dtype())?)
+        };
+        (weighted(0)? + weighted(1)?)? + (weighted(2)? + weighted(3)?)?
+    }
+
+    fn push_plain(&mut self, source: u32) {
+        self.sources.push([source; 4]);
+        self.shares.push([1.0, 0.0, 0.0, 0.0]);
+    }
+
+    fn extend_plain(&mut self, sources: impl Iterator<Item = u32>) {
+        sources.for_each(|source| self.push_plain(source));
+    }
+}
+
+impl Grid {
+    /// What is kept of the features of `plan`'s tiles, `side` features along each. The grid is cut to
+    /// the picture's own proportions; if it then holds more than `limit · side²` features by a margin,
+    /// it is shrunk to about that.
+    pub fn new(plan: &AnyresPlan, side: usize, limit: Option<f64>, rounding: Rounding) -> Self {
+        let (rows, tile_columns) = plan.grid;
+        let (full_height, full_width) = (rows * side, tile_columns * side);
+        let Size { width, height } = plan.original;
+        let (w, h) = (f64::from(width), f64::from(height));
+        let (mut top, mut left) = (0, 0);
+        if w / h > full_width as f64 / full_height as f64 {
+            let kept = rounding.to_integer(h * (full_width as f64 / w));
+            top = (full_height - kept.min(full_height)) / 2;
+        } else {
+            let kept = rounding.to_integer(w * (full_height as f64 / h));
+            left = (full_width - kept.min(full_width)) / 2;
+        }
+        let (height, width) = (full_height - 2 * top, full_width - 2 * left);
+        let shrunk = limit.and_then(|limit| {
+            let area = (height * width) as f64;
+            let ratio = (area / (limit * (side * side) as f64)).sqrt();
+            let shrink = |n: usize| (n as f64 / ratio).floor() as usize;
+            (ratio > 1.1).then(|| (shrink(height), shrink(width)))
+        });
+        Self { side, tile_columns, top, left, height, width, shrunk }
+    }
+
+    /// The feature at a place of the cut grid, counted through all tiles, the base tile first.
+    fn feature(&self, y: usize, x: usize) -> u32 {
+        let (y, x) = (y + self.top, x + self.left);
+        let tile = 1 + y / self.side * self.tile_columns + x / self.side;
+        (tile * self.side * self.side + y % self.side * self.side + x % self.side) as u32
+    }
+
+    fn push_rows(&self, map: &mut RowMap) {
+        for y in 0..self.height {
+            map.extend_plain((0..self.width).map(|x| self.feature(y, x)));
+            map.push_plain(NEWLINE);
+        }
+    }
+
+    /// Bilinear, corners not aligned, no antialias: `torch.nn.functional.interpolate`.
+    fn push_shrunk(&self, map: &mut RowMap, (height, width): (usize, usize)) {
+        let columns: Vec<_> = (0..width).map(|x| neighbours(x, self.width, width)).collect();
+        for y in 0..height {
+            let (y0, y1, down) = neighbours(y, self.height, height);
+            for &(x0, x1, right) in &columns {
+                map.sources.push([
+                    self.feature(y0, x0),
+                    self.feature(y0, x1),
+                    self.feature(y1, x0),
+                    self.feature(y1, x1),
+                ]);
+                let (up, left) = (1.0 - down, 1.0 - right);
+                map.shares.push([up * left, up * right, down * left, down * right]);
+            }
+            map.push_plain(NEWLINE);
+        }
+    }
+}
+
+/// The two inputs that output `i` lies between, and the share of the second.
+fn neighbours(i: usize, input: usize, output: usize) -> (usize, usize, f32) {
+    let scale = input as f32 / output as f32;
+    let at = (scale * (i as f32 + 0.5) - 0.5).max(0.0);
+    let first = (at as usize).min(input - 1);
+    (first, (first + 1).min(input - 1), at - first as f32)
+}
+
+impl Rounding {
+    fn to_integer(self, x: f64) -> usize {
+        match self {
+            Self::SevenDecimals => ((x * 1e7).round_ties_even() / 1e7) as usize,
+            Self::Truncate => x as usize,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIDE: usize = 27;
+    const TILE: u32 = 384;
+
+    fn grid(width: u32, height: u32, rounding: Rounding) -> (AnyresPlan, Grid) {
+        let pinpoints: Vec<(u32, u32)> =
+            (1..=6).flat_map(|h| (1..=6).map(move |w| (h * TILE, w * TILE))).collect();
+        let plan = AnyresPlan::new(Size { width, height }, &pinpoints, TILE).unwrap();
+        let grid = Grid::new(&plan, SIDE, Some(9.0), rounding);
+        (plan, grid)
+    }
+
+    #[test]
+    fn token_counts_are_those_of_transformers() {
+        // Sizes, tiles and tokens as run with transformers 5.23.
+        for (height, width, tiles, tokens) in [
+            (20, 20, 2, 1485),
+            (336, 336, 2, 1485),
+            (384, 384, 2, 1485),
+            (177, 233, 2, 1317),
+            (480, 640, 5, 2929),
+            (512, 512, 5, 3699),
+            (427, 640, 5, 2709),
+            (400, 600, 5, 2709),
+            (100, 900, 4, 1467),
+            (1067, 1600, 16, 7263),
+            (1080, 1920, 16, 7269),
+            (2160, 3840, 25, 7317),
+        ] {
+            let (plan, grid) = grid(width, height, Rounding::SevenDecimals);
+            let shape = Shape::Anyres { plan, grid };
+            assert_eq!((shape.tiles(), shape.tokens()), (tiles, tokens), "{height}x{width}");
+            assert_eq!(shape.row_map().sources.len(), tokens);
+        }
+        assert_eq!(Shape::Square { side: SIDE }.tokens(), 730);
+    }
+
+    #[test]
+    fn maps_of_several_pictures_share_one_row_end() {
+        let map = || Shape::Square { side: 2 }.row_map();
+        let joined = RowMap::joined([(map(), 4), (map(), 4)].into_iter());
+        let firsts: Vec<u32> = joined.sources.iter().map(|sources| sources[0]).collect();
+        assert_eq!(firsts, [0, 1, 2, 3, 8, 4, 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn shrinking_a_linear_ramp_keeps_it_linear() -> Result<()> {
+        let (_, grid) = grid(1920, 1080, Rounding::SevenDecimals);
+        let (height, width) = grid.shrunk.expect("a picture of this size is shrunk");
+        let features = 16 * SIDE * SIDE;
+        // Every feature holds its column in the cut grid.
+        let mut columns = vec![0.0_f32; features + 1];
+        for y in 0..grid.height {
+            for x in 0..grid.width {
+                columns[grid.feature(y, x) as usize] = x as f32;
+            }
+        }
+        let mut map = RowMap::default();
+        grid.push_shrunk(&mut map, (height, width));
+        let map = RowMap::joined([(map, features)].into_iter());
+        let columns = Tensor::from_vec(columns, (features + 1, 1), &candle_core::Device::Cpu)?;
+        let out = map.apply(&columns)?.flatten_all()?.to_vec1::<f32>()?;
+        for x in 1..width - 1 {
+            let want = (x as f32 + 0.5) * grid.width as f32 / width as f32 - 0.5;
+            assert!((out[x] - want).abs() < 1e-3, "{x}: {} against {want}", out[x]);
+        }
+        Ok(())
+    }
+}

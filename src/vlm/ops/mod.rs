@@ -1,0 +1,19 @@
+//! The arithmetic of a transformer layer, fused where that saves passes over memory.
+//!
+//! Each operation has a CPU form in f32 on all cores and a form in plain candle operations for every
+//! other device. The CPU forms exist because candle's elementwise operations use one thread: around
+//! a matrix product on many cores they would take as long as the product itself.
+
+mod activation;
+mod gemm;
+mod linear;
+mod norm;
+mod rope;
+pub(crate) mod slices;
+
+pub use activation::swiglu;
+pub(crate) use activation::{exp_in_place, Lanes};
+pub(crate) use gemm::{Gemm, View};
+pub use linear::{Activation, Linear};
+pub use norm::{LayerNorm, RmsNorm};
+pub use rope::{RotaryTable, split_qkv};

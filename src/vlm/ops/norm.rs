@@ -1,0 +1,136 @@
+//! Layer norm and RMS norm over the last dimension, computed in f32.
+
+use candle_core::{Result, Tensor};
+use rayon::prelude::*;
+
+use super::activation::LANES;
+use super::slices::{is_cpu_f32, with_slice};
+
+/// Root-mean-square norm: `x / sqrt(mean(x²) + eps) · weight` (Qwen2, Llama).
+#[derive(Clone, Debug)]
+pub struct RmsNorm {
+    weight: Tensor,
+    eps: f64,
+}
+
+/// Layer norm with weight and bias (SigLIP, CLIP).
+#[derive(Clone, Debug)]
+pub struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f64,
+}
+
+impl RmsNorm {
+    /// A norm over vectors as long as `weight`.
+    pub fn new(weight: Tensor, eps: f64) -> Self {
+        Self { weight, eps }
+    }
+
+    /// Normalises each row of `x`, `[n, d]`.
+    ///
+    /// # Errors
+    /// When `d` is not the weight's length, or a device operation fails.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if !is_cpu_f32(x) {
+            return candle_nn::ops::rms_norm(&x.contiguous()?, &self.weight, self.eps as f32);
+        }
+        let eps = self.eps as f32;
+        with_slice(&self.weight, |weight| {
+            by_row(x, weight.len(), |row, out| {
+                let scale = 1.0 / (sum_of(row, |v| v * v) / row.len() as f32 + eps).sqrt();
+                for ((out, v), w) in out.iter_mut().zip(row).zip(weight) {
+                    *out = v * scale * w;
+                }
+            })
+        })
+    }
+}
+
+impl LayerNorm {
+    /// A norm over vectors as long as `weight` and `bias`.
+    pub fn new(weight: Tensor, bias: Tensor, eps: f64) -> Self {
+        Self { weight, bias, eps }
+    }
+
+    /// Normalises each row of `x`, `[n, d]`.
+    ///
+    /// # Errors
+    /// When `d` is not the weight's length, or a device operation fails.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if !is_cpu_f32(x) {
+            let x = x.contiguous()?;
+            return candle_nn::ops::layer_norm(&x, &self.weight, &self.bias, self.eps as f32);
+        }
+        let eps = self.eps as f32;
+        with_slice(&self.weight, |weight| {
+            with_slice(&self.bias, |bias| {
+                by_row(x, weight.len(), |row, out| {
+                    // Two passes: the difference of mean(x²) and mean(x)² loses digits in f32.
+                    let mean = sum_of(row, |v| v) / row.len() as f32;
+                    let variance = sum_of(row, |v| (v - mean) * (v - mean)) / row.len() as f32;
+                    let scale = 1.0 / (variance + eps).sqrt();
+                    for (((out, v), w), b) in out.iter_mut().zip(row).zip(weight).zip(bias) {
+                        *out = (v - mean) * scale * w + b;
+                    }
+                })
+            })
+        })
+    }
+}
+
+/// Sums `f` of all values in as many partial sums as there are lanes, which is both quick and accurate.
+#[inline(always)]
+fn sum_of(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let mut sums = [0.0; LANES];
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (sum, value) in sums.iter_mut().zip(chunk) {
+            *sum += f(*value);
+        }
+    }
+    for (sum, value) in sums.iter_mut().zip(rest) {
+        *sum += f(*value);
+    }
+    sums.iter().sum()
+}
+
+fn by_row(x: &Tensor, width: usize, f: impl Fn(&[f32], &mut [f32]) + Sync) -> Result<Tensor> {
+    let (rows, d) = x.dims2()?;
+    if d != width {
+        candle_core::bail!("a norm over {width} values was given rows of {d}");
+    }
+    let x = x.contiguous()?;
+    let mut out = vec![0.0; rows * d];
+    with_slice(&x, |values| {
+        out.par_chunks_mut(d).zip(values.par_chunks(d)).for_each(|(out, row)| {
+            pulp::Arch::new().dispatch(
+                #[inline(always)]
+                || f(row, out),
+            );
+        });
+        Ok(())
+    })?;
+    Tensor::from_vec(out, (rows, d), x.device())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    fn worst(a: &Tensor, b: &Tensor) -> Result<f32> {
+        (a - b)?.abs()?.max_all()?.to_scalar::<f32>()
+    }
+
+    #[test]
+    fn norms_equal_candles_own() -> Result<()> {
+        let random = |shape: &[usize]| Tensor::randn(0.5f32, 2.0, shape, &Device::Cpu);
+        let (x, weight, bias) = (random(&[6, 53])?, random(&[53])?, random(&[53])?);
+        let want = candle_nn::ops::rms_norm_slow(&x, &weight, 1e-6)?;
+        assert!(worst(&RmsNorm::new(weight.clone(), 1e-6).forward(&x)?, &want)? < 2e-5);
+        let want = candle_nn::ops::layer_norm_slow(&x, &weight, &bias, 1e-6)?;
+        assert!(worst(&LayerNorm::new(weight, bias, 1e-6).forward(&x)?, &want)? < 2e-5);
+        Ok(())
+    }
+}

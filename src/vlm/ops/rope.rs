@@ -1,0 +1,123 @@
+//! Rotary position embedding of packed samples, half-split as in Qwen2 and Llama.
+
+use candle_core::{DType, Device, Result, Tensor};
+use rayon::prelude::*;
+
+use super::slices::{is_cpu_f32, with_slice};
+
+/// Cosines and sines for every position of a packed batch, each `[n, head_dim / 2]`.
+#[derive(Clone, Debug)]
+pub struct RotaryTable {
+    cos: Tensor,
+    sin: Tensor,
+}
+
+impl RotaryTable {
+    /// Angles `position · theta^(-2i / head_dim)`, computed in f32 as transformers does.
+    ///
+    /// # Errors
+    /// When the upload to the device fails.
+    pub fn new(
+        positions: &[u32],
+        head_dim: usize,
+        theta: f64,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self> {
+        let half = head_dim / 2;
+        let frequencies: Vec<f32> = (0..half)
+            .map(|i| 1.0 / (theta as f32).powf((2 * i) as f32 / head_dim as f32))
+            .collect();
+        let angles: Vec<f32> = positions
+            .iter()
+            .flat_map(|&p| frequencies.iter().map(move |f| p as f32 * f))
+            .collect();
+        let table = |f: fn(f32) -> f32| {
+            let values: Vec<f32> = angles.par_iter().map(|&a| f(a)).collect();
+            Tensor::from_vec(values, (positions.len(), half), device)?.to_dtype(dtype)
+        };
+        Ok(Self { cos: table(f32::cos)?, sin: table(f32::sin)? })
+    }
+}
+
+/// Takes the joint projection `[n, (heads + 2·kv_heads)·d]` apart into query `[n, heads, d]`, key and
+/// value `[n, kv_heads, d]`, with query and key rotated.
+///
+/// # Errors
+/// When the shapes do not fit or a device operation fails.
+pub fn split_qkv(
+    qkv: &Tensor,
+    heads: usize,
+    kv_heads: usize,
+    table: &RotaryTable,
+) -> Result<(Tensor, Tensor, Tensor)> {
+    let (rows, width) = qkv.dims2()?;
+    let d = width / (heads + 2 * kv_heads);
+    let value = qkv.reshape((rows, heads + 2 * kv_heads, d))?;
+    let value = value.narrow(1, heads + kv_heads, kv_heads)?;
+    if !is_cpu_f32(qkv) {
+        let rotate = |start: usize, heads: usize| {
+            let part = qkv.narrow(1, start * d, heads * d)?.contiguous()?;
+            let part = part.reshape((1, rows, heads, d))?;
+            candle_nn::rotary_emb::rope_thd(&part, &table.cos, &table.sin)?.squeeze(0)
+        };
+        return Ok((rotate(0, heads)?, rotate(heads, kv_heads)?, value));
+    }
+    let (mut query, mut key) = (vec![0.0; rows * heads * d], vec![0.0; rows * kv_heads * d]);
+    with_slice(qkv, |qkv| {
+        with_slice(&table.cos, |cos| {
+            with_slice(&table.sin, |sin| {
+                query
+                    .par_chunks_mut(heads * d)
+                    .zip(key.par_chunks_mut(kv_heads * d))
+                    .zip(qkv.par_chunks(width))
+                    .zip(cos.par_chunks(d / 2).zip(sin.par_chunks(d / 2)))
+                    .for_each(|(((query, key), row), (cos, sin))| {
+                        rotate_heads(&row[..heads * d], query, cos, sin);
+                        rotate_heads(&row[heads * d..][..kv_heads * d], key, cos, sin);
+                    });
+                Ok(())
+            })
+        })
+    })?;
+    let query = Tensor::from_vec(query, (rows, heads, d), qkv.device())?;
+    let key = Tensor::from_vec(key, (rows, kv_heads, d), qkv.device())?;
+    Ok((query, key, value))
+}
+
+/// Rotates the heads of one position: `(a, b)` to `(a·cos − b·sin, b·cos + a·sin)` for its two halves.
+fn rotate_heads(from: &[f32], to: &mut [f32], cos: &[f32], sin: &[f32]) {
+    let half = cos.len();
+    for (from, to) in from.chunks_exact(2 * half).zip(to.chunks_exact_mut(2 * half)) {
+        let (a, b) = from.split_at(half);
+        let (to_a, to_b) = to.split_at_mut(half);
+        for i in 0..half {
+            to_a[i] = a[i] * cos[i] - b[i] * sin[i];
+            to_b[i] = b[i] * cos[i] + a[i] * sin[i];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotation_equals_candles_own() -> Result<()> {
+        let device = Device::Cpu;
+        let (heads, kv_heads, d) = (3, 1, 8);
+        let positions = [0, 1, 2, 0, 7];
+        let table = RotaryTable::new(&positions, d, 1e6, DType::F32, &device)?;
+        let qkv = Tensor::randn(0f32, 1.0, (5, (heads + 2 * kv_heads) * d), &device)?;
+        let (query, key, value) = split_qkv(&qkv, heads, kv_heads, &table)?;
+        for (got, start, heads) in [(query, 0, heads), (key, heads, kv_heads)] {
+            let part = qkv.narrow(1, start * d, heads * d)?.contiguous()?;
+            let part = part.reshape((1, 5, heads, d))?;
+            let want = candle_nn::rotary_emb::rope_thd(&part, &table.cos, &table.sin)?;
+            let worst = (got - want.squeeze(0)?)?.abs()?.max_all()?.to_scalar::<f32>()?;
+            assert!(worst < 1e-6, "{worst}");
+        }
+        assert_eq!(value.dims(), [5, 1, 8]);
+        Ok(())
+    }
+}

@@ -1,0 +1,165 @@
+//! SigLIP's vision transformer, up to its last used layer and without the norm after it.
+//!
+//! Reference: `SiglipVisionModel` of transformers (`modeling_siglip.py`), features as LLaVA-OneVision
+//! takes them: the output of the last layer before `post_layernorm`.
+
+use candle_core::{DType, Device, Tensor};
+use candle_transformers::models::siglip::VisionConfig;
+use rayon::prelude::*;
+
+use crate::vlm::VlmError;
+use crate::vlm::attention::{Packing, attention};
+use crate::vlm::loader::Loader;
+use crate::vlm::ops::{Activation, LayerNorm, Linear};
+
+/// The tower's weights on their device.
+pub struct Siglip {
+    patch_embedding: Linear,
+    position_embedding: Tensor,
+    layers: Vec<Layer>,
+    heads: usize,
+    image_size: usize,
+    patch: usize,
+    side: usize,
+    normalise: Normalise,
+    dtype: DType,
+    device: Device,
+}
+
+struct Layer {
+    norm1: LayerNorm,
+    qkv: Linear,
+    out: Linear,
+    norm2: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+}
+
+/// For each channel, the value that each of the 256 levels becomes: `(level − 255·mean) / (255·std)`.
+struct Normalise([[f32; 256]; 3]);
+
+impl Normalise {
+    fn new(mean: [f32; 3], std: [f32; 3]) -> Self {
+        Self(std::array::from_fn(|c| {
+            let (mean, std) = (mean[c] * 255.0, std[c] * 255.0);
+            std::array::from_fn(|level| (level as f32 - mean) / std)
+        }))
+    }
+}
+
+impl Siglip {
+    /// Loads the first `used` layers of a tower under `prefix` (`vision_tower`), which sees pictures
+    /// normalised with `mean` and `std` (of levels scaled to 0…1).
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape than the config says.
+    pub(crate) fn load(
+        config: &VisionConfig,
+        used: usize,
+        prefix: &str,
+        [mean, std]: [[f32; 3]; 2],
+        loader: Loader<'_>,
+    ) -> Result<Self, VlmError> {
+        let (d, patch) = (config.hidden_size, config.patch_size);
+        let side = config.image_size / patch;
+        let embeddings = format!("{prefix}.embeddings");
+        // A convolution whose stride is its size is a linear layer over the pixels of a patch.
+        let pixels = 3 * patch * patch;
+        let patch_embedding = format!("{embeddings}.patch_embedding");
+        let weight =
+            loader.tensor(&format!("{patch_embedding}.weight"), &[d, 3, patch, patch])?;
+        let bias = loader.tensor(&format!("{patch_embedding}.bias"), &[d])?;
+        let layers = (0..used)
+            .map(|i| Layer::load(config, &format!("{prefix}.encoder.layers.{i}"), loader))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            patch_embedding: Linear::new(weight.reshape((d, pixels))?, Some(bias))?,
+            position_embedding: loader
+                .tensor(&format!("{embeddings}.position_embedding.weight"), &[side * side, d])?,
+            layers,
+            heads: config.num_attention_heads,
+            image_size: config.image_size,
+            patch,
+            side,
+            normalise: Normalise::new(mean, std),
+            dtype: loader.dtype,
+            device: loader.device.clone(),
+        })
+    }
+
+    /// Patches along one side of a tile.
+    pub fn side(&self) -> usize {
+        self.side
+    }
+
+    /// Features `[tiles · side², d]`, each tile's patches row by row. A tile is its levels,
+    /// `[image_size, image_size, 3]`.
+    ///
+    /// # Errors
+    /// When a tile has another size or a device operation fails.
+    pub fn forward(&self, tiles: &[&[u8]]) -> candle_core::Result<Tensor> {
+        let (count, per_tile) = (tiles.len(), self.side * self.side);
+        let pixels = self.patches(tiles)?;
+        let position = self.position_embedding.repeat((count, 1))?;
+        let mut x = self.patch_embedding.forward_residual(&pixels, &position)?;
+        let packing = Packing::new(&vec![per_tile; count], false, &self.device)?;
+        for layer in &self.layers {
+            x = layer.forward(&x, self.heads, &packing)?;
+        }
+        Ok(x)
+    }
+
+    /// Normalised pixels `[tiles · side², 3 · patch²]` in the order of a convolution's weight. Pixels
+    /// beyond the last whole patch are unused, as in a convolution without padding.
+    fn patches(&self, tiles: &[&[u8]]) -> candle_core::Result<Tensor> {
+        let (side, patch, tile) = (self.side, self.patch, self.image_size);
+        if let Some(wrong) = tiles.iter().find(|levels| levels.len() != tile * tile * 3) {
+            candle_core::bail!("a tile of {} levels for a tower of {tile} pixels", wrong.len());
+        }
+        let (width, per_tile) = (3 * patch * patch, side * side);
+        let mut values = vec![0.0; tiles.len() * per_tile * width];
+        values.par_chunks_mut(width).enumerate().for_each(|(index, out)| {
+            let levels = tiles[index / per_tile];
+            let (top, left) = (index % per_tile / side * patch, index % side * patch);
+            for row in 0..patch {
+                let line = &levels[((top + row) * tile + left) * 3..][..patch * 3];
+                for (col, pixel) in line.chunks_exact(3).enumerate() {
+                    for (c, level) in pixel.iter().enumerate() {
+                        out[(c * patch + row) * patch + col] =
+                            self.normalise.0[c][*level as usize];
+                    }
+                }
+            }
+        });
+        Tensor::from_vec(values, (tiles.len() * per_tile, width), &self.device)?
+            .to_dtype(self.dtype)
+    }
+}
+
+impl Layer {
+    fn load(config: &VisionConfig, prefix: &str, loader: Loader<'_>) -> Result<Self, VlmError> {
+        let (d, inner, eps) =
+            (config.hidden_size, config.intermediate_size, config.layer_norm_eps);
+        let attention = format!("{prefix}.self_attn");
+        let projections = [("q_proj", d), ("k_proj", d), ("v_proj", d)];
+        Ok(Self {
+            norm1: loader.layer_norm(&format!("{prefix}.layer_norm1"), d, eps)?,
+            qkv: loader.stacked(&attention, d, &projections, true)?,
+            out: loader.linear(&format!("{attention}.out_proj"), [d, d], true)?,
+            norm2: loader.layer_norm(&format!("{prefix}.layer_norm2"), d, eps)?,
+            fc1: loader.linear(&format!("{prefix}.mlp.fc1"), [d, inner], true)?,
+            fc2: loader.linear(&format!("{prefix}.mlp.fc2"), [inner, d], true)?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, heads: usize, packing: &Packing) -> candle_core::Result<Tensor> {
+        let (rows, d) = x.dims2()?;
+        let qkv = self.qkv.forward(&self.norm1.forward(x)?)?;
+        let qkv = qkv.reshape((rows, 3 * heads, d / heads))?;
+        let part = |i: usize| qkv.narrow(1, i * heads, heads);
+        let attended = attention(&part(0)?, &part(1)?, &part(2)?, packing)?;
+        let x = self.out.forward_residual(&attended, x)?;
+        let inner = self.fc1.forward_activated(&self.norm2.forward(&x)?, Activation::GeluTanh)?;
+        self.fc2.forward_residual(&inner, &x)
+    }
+}

@@ -84,6 +84,11 @@ def adobe_transform(data, value):
     return data[: at + 11] + bytes([value]) + data[at + 12 :]
 
 
+def on_screen(data, width, height):
+    """The same GIF on a logical screen of another size."""
+    return data[:6] + width.to_bytes(2, "little") + height.to_bytes(2, "little") + data[10:]
+
+
 def jpegs():
     files = {}
     for name, subsampling in {"444": 0, "422": 1, "420": 2}.items():
@@ -144,6 +149,9 @@ def others():
     files["gif_transparent.gif"] = saved(palette, "GIF", transparency=2)
     files["gif_animated.gif"] = saved(palette, "GIF", save_all=True, append_images=[image(37, 23, 1).quantize(17)])
     files["gif_interlaced.gif"] = saved(palette, "GIF", interlace=1)
+    files["gif_small_frame.gif"] = on_screen(files["gif_plain.gif"], 45, 31)
+    files["gif_small_frame_transparent.gif"] = on_screen(files["gif_transparent.gif"], 45, 31)
+    files["gif_large_frame.gif"] = on_screen(files["gif_plain.gif"], 30, 40)
     files["bmp_rgb.bmp"] = saved(rgb, "BMP")
     files["bmp_gray.bmp"] = saved(rgb.convert("L"), "BMP")
     files["bmp_1bit.bmp"] = saved(rgb.convert("1"), "BMP")
@@ -205,12 +213,15 @@ def decoded(data):
 def cuts(name, data, count):
     rows = []
     for n in sorted({len(data) - k for k in (1, 2, 3, 4, 8, 20)} | {len(data) * k // count for k in range(1, count)}):
-        try:
-            crc = decoded(data[:n])["stored"]["crc"]
-        except Exception:
-            crc = None
-        rows.append({"file": name, "bytes": n, "crc": crc})
+        rows.append(whole(name, data[:n]))
     return rows
+
+
+def whole(name, data):
+    try:
+        return {"file": name, "bytes": len(data), "crc": decoded(data)["stored"]["crc"]}
+    except Exception:  # of many kinds, by format
+        return {"file": name, "bytes": len(data), "crc": None}
 
 
 RESIZES = [
@@ -278,6 +289,10 @@ def main():
         (OUT / name).write_bytes(data)
     cut = {"jpeg_baseline_420.jpg": 12, "jpeg_progressive_420.jpg": 12, "jpeg_large.jpg": 25, "jpeg_large_progressive.jpg": 25, "jpeg_gray.jpg": 8,
            "jpeg_restart_blocks.jpg": 12, "jpeg_cmyk.jpg": 8, "png_rgb.png": 8, "webp_lossy_75.webp": 8, "bmp_rgb.bmp": 8}  # fmt: skip
+    # Whole scan data, and then a table that is too short: Pillow reads on and refuses it.
+    broken_end = "jpeg_broken_end.jpg"
+    data = files["jpeg_baseline_420.jpg"][:-2] + b"\xff\xc4\x00\x13\x00" + bytes(15) + b"\xff" + b"\xff\xd9"
+    (OUT / broken_end).write_bytes(data)
     manifest = {
         "versions": {
             "pillow": PIL.__version__,
@@ -289,7 +304,7 @@ def main():
             "numpy": np.__version__,
         },
         "decode": [{"file": name} | decoded(data) for name, data in files.items()],
-        "cuts": [row for name, count in cut.items() for row in cuts(name, files[name], count)],
+        "cuts": [row for name, count in cut.items() for row in cuts(name, files[name], count)] + [whole(broken_end, data)],
         "resize": list(resizes()),
         "anyres": list(processed([[size] for size in ANYRES])),
         "squares": list(processed(SQUARES)),

@@ -1,6 +1,6 @@
 //! From bytes to [`Rgb`], whatever the format, within limits.
 
-use std::io::{BufRead, BufReader, Cursor, Read, Seek};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use image::error::ImageError;
@@ -9,6 +9,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
 use super::exif::{turn, turned, turned_size};
 use super::format::Format;
+use super::gif::FirstFrame;
 use super::guard::guarded;
 use super::{Limits, MediaError, Orientation, Rgb, Size, jpeg, raster};
 
@@ -42,30 +43,41 @@ pub fn decode(bytes: &[u8], orientation: Orientation, limits: Limits) -> Result<
         });
     }
     let format = Format::of(bytes)?;
-    let (header, picture) = if format.kind == ImageFormat::Jpeg {
-        let header = checked(jpeg::header(bytes)?, limits)?;
-        (header, jpeg::pixels(bytes)?)
-    } else {
-        if format.kind == ImageFormat::WebP && !riff_is_whole(bytes) {
+    let (picture, turn) = match format.kind {
+        ImageFormat::Jpeg => {
+            let (_, turn) = checked(jpeg::header(bytes)?, limits)?;
+            (jpeg::pixels(bytes)?, turn)
+        }
+        ImageFormat::Gif => {
+            let frame = FirstFrame::read(&mut &bytes[..]).map_err(|e| io_fault(format, &e))?;
+            let (mut picture, _) = raster(&frame.enlarged(bytes), format, limits)?;
+            frame.fill_around(&mut picture);
+            (picture, Turn::NoTransforms)
+        }
+        ImageFormat::WebP if !riff_is_whole(bytes) => {
             return Err(MediaError::Truncated {
                 format: format.name,
             });
         }
-        guarded(format.name, || {
-            let mut decoder = decoder(Cursor::new(bytes), format, limits)?;
-            let header = checked(metadata(&mut decoder, format)?, limits)?;
-            let image = DynamicImage::from_decoder(decoder).map_err(|e| fault(format.name, e))?;
-            let picture = raster::rgb(image, clips_gray(bytes, format)).ok_or_else(|| {
-                MediaError::Unsupported {
-                    format: format.name,
-                    what: "floating-point samples".into(),
-                }
-            })?;
-            Ok((header, picture))
-        })?
+        _ => raster(bytes, format, limits)?,
     };
-    let turn = asked(header.1, orientation, format);
-    Ok(turned(picture, turn))
+    Ok(turned(picture, asked(turn, orientation, format)))
+}
+
+/// The levels as stored and the turn that the metadata ask for, by `image`.
+fn raster(bytes: &[u8], format: Format, limits: Limits) -> Result<(Rgb, Turn), MediaError> {
+    guarded(format.name, || {
+        let mut decoder = decoder(Cursor::new(bytes), format, limits)?;
+        let (_, turn) = checked(metadata(&mut decoder, format)?, limits)?;
+        let image = DynamicImage::from_decoder(decoder).map_err(|e| fault(format, e))?;
+        match raster::rgb(image, clips_gray(bytes, format)) {
+            Some(picture) => Ok((picture, turn)),
+            None => Err(MediaError::Unsupported {
+                format: format.name,
+                what: "floating-point samples".into(),
+            }),
+        }
+    })
 }
 
 /// The size that [`decode`] will give, from the header alone.
@@ -115,12 +127,15 @@ fn probe_reader(
     limits: Limits,
 ) -> Result<Size, MediaError> {
     let format = Format::of(reader.fill_buf().map_err(MediaError::File)?)?;
-    let header = if format.kind == ImageFormat::Jpeg {
-        jpeg::header(reader)?
-    } else {
-        guarded(format.name, || {
+    let header = match format.kind {
+        ImageFormat::Jpeg => jpeg::header(reader)?,
+        ImageFormat::Gif => {
+            let frame = FirstFrame::read(&mut reader).map_err(|e| io_fault(format, &e))?;
+            (frame.canvas, Turn::NoTransforms)
+        }
+        _ => guarded(format.name, || {
             metadata(&mut decoder(reader, format, limits)?, format)
-        })?
+        })?,
     };
     let (size, turn) = checked(header, limits)?;
     Ok(turned_size(size, asked(turn, orientation, format)))
@@ -136,14 +151,14 @@ fn decoder<'r>(
     // Four channels of 16 bits, and as much again for the codec's own work.
     bounds.max_alloc = Some(limits.max_pixels.saturating_mul(16).saturating_add(1 << 20));
     reader.limits(bounds);
-    reader.into_decoder().map_err(|e| fault(format.name, e))
+    reader.into_decoder().map_err(|e| fault(format, e))
 }
 
 /// The size as stored and the turn that the metadata ask for.
 fn metadata(decoder: &mut impl ImageDecoder, format: Format) -> Result<(Size, Turn), MediaError> {
     let (width, height) = decoder.dimensions();
     let turn = if format.kind == ImageFormat::Tiff {
-        decoder.orientation().map_err(|e| fault(format.name, e))?
+        decoder.orientation().map_err(|e| fault(format, e))?
     } else {
         // Metadata that cannot be read are no reason to lose the picture.
         let exif = decoder.exif_metadata().ok().flatten();
@@ -153,10 +168,20 @@ fn metadata(decoder: &mut impl ImageDecoder, format: Format) -> Result<(Size, Tu
     Ok((Size::new(width, height), turn))
 }
 
+/// The longest side that JPEG and GIF can have. Of the other formats only a bomb is longer: the weights to resample a
+/// strip of a hundred million pixels would fill gigabytes.
+const MAX_SIDE: u32 = 65_535;
+
 fn checked(header: (Size, Turn), limits: Limits) -> Result<(Size, Turn), MediaError> {
     let (size, _) = header;
     if size.pixels() == 0 {
         return Err(MediaError::NoPixels(size));
+    }
+    if size.width.max(size.height) > MAX_SIDE {
+        return Err(MediaError::TooLong {
+            size,
+            limit: MAX_SIDE,
+        });
     }
     if size.pixels() > limits.max_pixels {
         return Err(MediaError::TooManyPixels {
@@ -191,18 +216,29 @@ fn riff_is_whole(bytes: &[u8]) -> bool {
     size.is_some_and(|size| u64::from(size) + 8 <= bytes.len() as u64)
 }
 
-fn fault(format: &'static str, error: ImageError) -> MediaError {
+fn fault(format: Format, error: ImageError) -> MediaError {
     match error {
-        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            MediaError::Truncated { format }
-        }
+        ImageError::IoError(error) => io_fault(format, &error),
         ImageError::Unsupported(error) => MediaError::Unsupported {
-            format,
+            format: format.name,
             what: error.to_string(),
         },
         error => MediaError::Corrupt {
-            format,
+            format: format.name,
             reason: error.to_string(),
         },
+    }
+}
+
+fn io_fault(format: Format, error: &io::Error) -> MediaError {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        MediaError::Truncated {
+            format: format.name,
+        }
+    } else {
+        MediaError::Corrupt {
+            format: format.name,
+            reason: error.to_string(),
+        }
     }
 }

@@ -50,6 +50,14 @@ pub enum MediaError {
         /// The limit.
         limit: u64,
     },
+    /// A picture with a side over 65,535 pixels.
+    #[error("{size} has a side over the limit of {limit} pixels")]
+    TooLong {
+        /// The picture's size, from its header.
+        size: Size,
+        /// The limit.
+        limit: u32,
+    },
     /// The file ends before the picture does.
     #[error("truncated {format}: the file ends before the picture does")]
     Truncated {
@@ -106,7 +114,9 @@ impl MediaError {
             Self::In { source, .. } => source.kind(),
             Self::Empty => "empty",
             Self::UnknownFormat { .. } => "unknown-format",
-            Self::TooManyBytes { .. } | Self::TooManyPixels { .. } => "too-large",
+            Self::TooManyBytes { .. } | Self::TooManyPixels { .. } | Self::TooLong { .. } => {
+                "too-large"
+            }
             Self::Truncated { .. } => "truncated",
             Self::Corrupt { .. } | Self::NoPixels(_) => "corrupt",
             Self::Unsupported { .. } => "unsupported",

@@ -54,7 +54,7 @@ impl<R: BufRead> BufRead for Strict<R> {
 
 /// The size as stored and the turn that the metadata ask for, from the header alone.
 pub(super) fn header(reader: impl BufRead) -> Result<(Size, Turn), MediaError> {
-    reading(reader, |open| Ok((size(&open), metadata(&open))))
+    reading(reader, |open, _| Ok((size(&open), metadata(&open))))
 }
 
 /// The levels as stored. The caller has checked the size by [`header`].
@@ -64,11 +64,11 @@ pub(super) fn pixels(bytes: &[u8]) -> Result<Rgb, MediaError> {
         .filter(|pair| *pair == [0xFF, 0xDA])
         .count();
     if scans > MAX_SCANS {
-        return Err(corrupt(format!(
+        return Err(corrupt(&format!(
             "{scans} scans, over the limit of {MAX_SCANS}"
         )));
     }
-    reading(bytes, |open| {
+    reading(bytes, |open, ran_out| {
         let Size { width, height } = size(&open);
         let (space, channels) = match open.components().len() {
             1 => (ColorSpace::JCS_GRAYSCALE, 1),
@@ -82,10 +82,15 @@ pub(super) fn pixels(bytes: &[u8]) -> Result<Rgb, MediaError> {
                 });
             }
         };
-        let levels = open
-            .to_colorspace(space)
-            .and_then(|mut rows| rows.read_scanlines::<u8>());
-        let levels = levels.map_err(|fault| corrupt(fault.to_string()))?;
+        let mut rows = open.to_colorspace(space).map_err(|fault| corrupt(&fault))?;
+        let levels = rows
+            .read_scanlines::<u8>()
+            .map_err(|fault| corrupt(&fault))?;
+        // Pillow reads on to the end mark: it may be missing, but nothing broken may come before it.
+        match guarded(FORMAT, || rows.finish().map_err(|fault| corrupt(&fault))) {
+            Err(fault) if !ran_out.get() => return Err(fault),
+            _ => {}
+        }
         let data = match channels {
             1 => raster::repeated(&levels),
             3 => levels,
@@ -102,7 +107,7 @@ pub(super) fn pixels(bytes: &[u8]) -> Result<Rgb, MediaError> {
 /// Opens the file and runs `f` on it, and tells a file that breaks off from one that is corrupt.
 fn reading<R: BufRead, T>(
     reader: R,
-    f: impl FnOnce(Decompress<Strict<R>>) -> Result<T, MediaError>,
+    f: impl FnOnce(Decompress<Strict<R>>, &Cell<bool>) -> Result<T, MediaError>,
 ) -> Result<T, MediaError> {
     let ran_out = Rc::new(Cell::new(false));
     let strict = Strict {
@@ -113,7 +118,7 @@ fn reading<R: BufRead, T>(
         let open = Decompress::builder()
             .with_markers(&[Marker::APP(1)])
             .from_reader(strict);
-        f(open.map_err(|fault| corrupt(fault.to_string()))?)
+        f(open.map_err(|fault| corrupt(&fault))?, &ran_out)
     });
     match result {
         Err(_) if ran_out.get() => Err(MediaError::Truncated { format: FORMAT }),
@@ -138,9 +143,9 @@ fn metadata<R>(open: &Decompress<R>) -> Turn {
     turn(exif.as_deref(), xmp)
 }
 
-fn corrupt(reason: String) -> MediaError {
+fn corrupt(reason: &dyn std::fmt::Display) -> MediaError {
     MediaError::Corrupt {
         format: FORMAT,
-        reason,
+        reason: reason.to_string(),
     }
 }

@@ -13,6 +13,7 @@ mod decode;
 mod error;
 mod exif;
 mod format;
+mod gif;
 mod guard;
 mod jpeg;
 mod picture;

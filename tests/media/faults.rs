@@ -75,13 +75,31 @@ fn faults_name_the_file_and_the_reason() {
     );
 }
 
+/// Renews the checksum of a PNG's header.
+fn sign(png: &mut [u8]) {
+    let checksum = crc(&png[12..29]);
+    png[29..33].copy_from_slice(&checksum.to_be_bytes());
+}
+
+#[test]
+fn a_strip_of_a_million_pixels_is_refused() {
+    let mut png = bytes_of("png_rgb.png");
+    png[16..24].copy_from_slice(&[0, 0x10, 0, 0, 0, 0, 0, 1]);
+    sign(&mut png);
+    let fault = decode(&png, Orientation::Ignore, Limits::default()).unwrap_err();
+    assert!(matches!(fault, MediaError::TooLong { .. }), "{fault}");
+    assert_eq!(
+        fault.to_string(),
+        "1048576x1 has a side over the limit of 65535 pixels"
+    );
+}
+
 #[test]
 fn a_header_that_promises_too_much_is_refused_before_decoding() {
     // The sizes in the headers are raised; there are not nearly enough bytes behind them.
     let mut png = bytes_of("png_rgb.png");
-    png[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
-    let checksum = crc(&png[12..29]);
-    png[29..33].copy_from_slice(&checksum.to_be_bytes());
+    png[16..24].copy_from_slice(&[0, 0, 0xFF, 0, 0, 0, 0xFF, 0]);
+    sign(&mut png);
     let mut gif = bytes_of("gif_plain.gif");
     gif[6..10].fill(0xFF);
     let mut jpeg = bytes_of("jpeg_baseline_420.jpg");

@@ -10,8 +10,8 @@
 //! One direction, no way back: [`mix`] knows nothing of models, [`vlm`] nothing of files, [`store`] nothing of
 //! datasets, [`dataset`] nothing of pixels.
 
-pub mod checkpoint;
 pub mod dataset;
 pub mod media;
 pub mod mix;
 pub mod store;
+pub mod checkpoint;

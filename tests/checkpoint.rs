@@ -1,4 +1,6 @@
 //! Opening checkpoints: both layouts, every naming scheme, every config default.
+#![expect(clippy::float_cmp, reason = "numbers are read, not computed")]
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 #[path = "support/checkpoints.rs"]
 mod checkpoints;
@@ -325,7 +327,7 @@ fn a_tower_config_inside_the_config_serves() {
         tiny.error()
     );
     tiny.edit("config.json", |config| {
-        config["mm_vision_config"] = tower_config(4)
+        config["mm_vision_config"] = tower_config(4);
     });
     assert_eq!(config(&tiny.open().unwrap()).vision.num_attention_heads, 2);
 }
@@ -361,7 +363,7 @@ fn tensors_larger_than_a_chunk_are_whole() {
     };
     let tiny = Tiny::without_weights(Names::Hub);
     tiny.edit("config.json", |config| {
-        config["text_config"]["vocab_size"] = json!(sizes.vocabulary)
+        config["text_config"]["vocab_size"] = json!(sizes.vocabulary);
     });
     write_file(
         &tiny.path("model.safetensors"),
@@ -463,6 +465,9 @@ fn templates_are_found_in_every_place() {
     assert_eq!(template(), None);
 }
 
+/// What is changed, and how.
+type Change = (&'static str, &'static dyn Fn(&Tiny));
+
 #[test]
 fn the_fingerprint_is_of_the_content_alone() {
     let tiny = Tiny::new(Names::Hub);
@@ -487,17 +492,17 @@ fn the_fingerprint_is_of_the_content_alone() {
     fs_err::write(tiny.path("trainer_state.json"), "{}").unwrap();
     assert_eq!(first, print(&tiny), "what training leaves behind");
 
-    let changed: [(&str, &dyn Fn(&Tiny)); 4] = [
+    let changed: [Change; 4] = [
         ("template", &|tiny| {
-            fs_err::write(tiny.path("chat_template.jinja"), "other").unwrap()
+            fs_err::write(tiny.path("chat_template.jinja"), "other").unwrap();
         }),
         ("tokenizer", &|tiny| {
-            fs_err::write(tiny.path("tokenizer.json"), "{ }").unwrap()
+            fs_err::write(tiny.path("tokenizer.json"), "{ }").unwrap();
         }),
         ("preprocessor", &|tiny| {
             tiny.edit("preprocessor_config.json", |p| {
-                p["image_std"] = json!([1.0, 1.0, 1.0])
-            })
+                p["image_std"] = json!([1.0, 1.0, 1.0]);
+            });
         }),
         ("weights", &|tiny| {
             let mut bytes = fs_err::read(tiny.path("model.safetensors")).unwrap();
@@ -520,7 +525,7 @@ fn hashing_reports_progress() {
     let progress: madmix::checkpoint::OnProgress = Arc::new(move |p| {
         log.lock()
             .unwrap()
-            .push((p.file.to_owned(), p.done, p.total))
+            .push((p.file.to_owned(), p.done, p.total));
     });
     // The folder is gone with its guard: the error is an error.
     assert!(checkpoint.fingerprint(&progress).is_err());

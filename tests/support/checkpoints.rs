@@ -3,7 +3,8 @@
 #![allow(
     dead_code,
     clippy::allow_attributes,
-    reason = "every test binary uses a part of this"
+    clippy::unwrap_used,
+    reason = "every test binary uses a part of this, and a helper that fails fails its test"
 )]
 
 use madmix::checkpoint::{Checkpoint, CheckpointError, OpenOptions};
@@ -423,5 +424,13 @@ pub(crate) fn offline() -> OpenOptions {
     OpenOptions {
         offline: true,
         ..OpenOptions::new("/nonexistent/cache")
+    }
+}
+
+/// Asserts that a message holds all `parts`.
+#[track_caller]
+pub(crate) fn assert_says(error: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(error.contains(part), "`{part}` is not in: {error}");
     }
 }

@@ -1,4 +1,4 @@
-//! The checkpoint families. A new one is one file (or folder) here, a variant of [`Family`] and a line in [`KINDS`].
+//! The checkpoint families. A new one is one file (or folder) here, a variant of [`Family`] and a line in `KINDS`.
 
 pub mod llava_onevision;
 mod preprocess;

@@ -12,7 +12,7 @@ the process's maximum resident set (memory-mapped weights count).
 Needs transformers 5.23, torch 2.15 (CPU), torchvision, Pillow; about 4 GB of disk (f32) and 9 GB of memory.
 
     cargo build --release
-    python scripts/bench_transformers.py --work /tmp/bench
+    python scripts/bench_transformers.py --work ../madmix-bench
 """
 
 import argparse

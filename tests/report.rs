@@ -2,22 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic, too")]
 
-// The library does not list the module yet; these names let it be compiled as part of this test.
-use madmix::{mix, modality};
-
-#[expect(
-    unreachable_pub,
-    reason = "public in the library, private to this test"
-)]
-#[path = "../src/report/mod.rs"]
-mod report;
-
 use std::collections::BTreeMap;
 
-use mix::{Centroids, Domain, MadMix, Method, Mixture, Provenance, View};
-use modality::Modality;
+use madmix::mix::{Centroids, Domain, MadMix, Method, Mixture, Provenance, View};
+use madmix::modality::Modality;
+use madmix::report::mixture_table;
 use nalgebra::DMatrix;
-use report::mixture_table;
 
 fn mixture(names: [&str; 2], human: Option<f64>) -> Mixture {
     let domain = |(i, name): (usize, &str)| Domain {

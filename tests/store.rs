@@ -632,11 +632,11 @@ fn failures_come_in_an_order_of_their_own() {
     ];
     let mut forward = Failures::default();
     for shard in &shards {
-        forward.add(shard);
+        forward.add(&shard.dataset, &shard.failures);
     }
     let mut backward = Failures::default();
     for shard in shards.iter().rev().chain(&shards) {
-        backward.add(shard);
+        backward.add(&shard.dataset, &shard.failures);
     }
     assert_eq!(forward.to_jsonl(), backward.to_jsonl());
     let order: Vec<_> = forward

@@ -8,9 +8,7 @@ use clap::Args;
 
 use super::session::Session;
 use super::{Ending, stop, terminal};
-use crate::extract::{
-    self, DatasetPlan, FailureLimit, Outcome, Pass, Pipeline, ShardWork, Tally,
-};
+use crate::extract::{self, DatasetPlan, FailureLimit, Outcome, Pass, Pipeline, ShardWork, Tally};
 use crate::mix::{self, Centroids, DatasetMean, DatasetSize, DomainMeans, Origin, Provenance};
 use crate::store::Store;
 use crate::vlm;
@@ -41,7 +39,10 @@ pub(super) fn extract(arguments: &Arguments) -> Result<Option<(Session, Centroid
     let folder = &session.config.output;
     let store = Store::open(folder)?;
     let missing = missing_shards(&session, &store, arguments.retry_failed)?;
-    crate::store::publish(&folder.join("config.toml"), session.config.to_toml().as_bytes())?;
+    crate::store::publish(
+        &folder.join("config.toml"),
+        session.config.to_toml().as_bytes(),
+    )?;
     let mut failures = FailureLimit::new(
         session.datasets(),
         session.config.extract.max_failure_rate,
@@ -102,8 +103,9 @@ fn make_shards(
         stop,
     };
     let bar = terminal::JobBar::new(total);
-    let outcome =
-        extract::run(&pass, &mut pipeline, store, &bar, |shard| failures.add_shard(shard));
+    let outcome = extract::run(&pass, &mut pipeline, store, &bar, |shard| {
+        failures.add_shard(shard)
+    });
     bar.finish();
     Ok(outcome?)
 }
@@ -119,9 +121,10 @@ fn missing_shards(session: &Session, store: &Store, retry: bool) -> Result<Vec<S
         for damaged in &missing.set_aside {
             tracing::warn!("{damaged}");
         }
-        work.extend(
-            missing.indices.iter().map(|&index| ShardWork { dataset: dataset.clone(), index }),
-        );
+        work.extend(missing.indices.iter().map(|&index| ShardWork {
+            dataset: dataset.clone(),
+            index,
+        }));
     }
     Ok(work)
 }
@@ -132,8 +135,10 @@ fn add_stored_failures(
     missing: &[ShardWork],
     failures: &mut FailureLimit,
 ) -> Result<()> {
-    let missing: BTreeSet<(&str, u32)> =
-        missing.iter().map(|shard| (shard.dataset.name.as_str(), shard.index)).collect();
+    let missing: BTreeSet<(&str, u32)> = missing
+        .iter()
+        .map(|shard| (shard.dataset.name.as_str(), shard.index))
+        .collect();
     for dataset in session.datasets() {
         for index in 0..dataset.shards() {
             if !missing.contains(&(dataset.name.as_str(), index)) {
@@ -169,7 +174,11 @@ fn aggregate(session: &Session, store: &Store) -> Result<Centroids> {
             datasets.push(mean);
         }
         let (name, human) = (domain.name.clone(), domain.human);
-        domains.push(DomainMeans { name, human, datasets });
+        domains.push(DomainMeans {
+            name,
+            human,
+            datasets,
+        });
     }
     let provenance = Provenance {
         checkpoint: session.checkpoint.name.clone(),
@@ -186,5 +195,8 @@ fn aggregate(session: &Session, store: &Store) -> Result<Centroids> {
     };
     let datasets = domains.iter().map(sizes).collect();
     let centroids = mix::centroids(&domains, session.config.mix.aggregation)?;
-    Ok(centroids.with_origin(Origin { datasets, provenance }))
+    Ok(centroids.with_origin(Origin {
+        datasets,
+        provenance,
+    }))
 }

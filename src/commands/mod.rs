@@ -76,7 +76,11 @@ fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(Ending::Interrupted) => INTERRUPTED.into(),
         Err(error) => {
             terminal::error(&error);
-            if error.is::<ConfigError>() { USAGE.into() } else { ExitCode::FAILURE }
+            if error.is::<ConfigError>() {
+                USAGE.into()
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

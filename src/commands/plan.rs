@@ -22,11 +22,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let work: Vec<ShardWork> = session
         .datasets()
         .flat_map(|dataset| {
-            (0..dataset.shards()).map(|index| ShardWork { dataset: dataset.clone(), index })
+            (0..dataset.shards()).map(|index| ShardWork {
+                dataset: dataset.clone(),
+                index,
+            })
         })
         .collect();
     let plans = extract::measure(&work, &session);
-    let width = session.datasets().map(|dataset| dataset.name.chars().count()).max().unwrap_or(0);
+    let width = session
+        .datasets()
+        .map(|dataset| dataset.name.chars().count())
+        .max()
+        .unwrap_or(0);
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
@@ -51,8 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     }
     let config = &session.config;
     let list = config.output.join("failures.jsonl");
-    let mut limit =
-        FailureLimit::new(session.datasets(), config.extract.max_failure_rate, &list);
+    let mut limit = FailureLimit::new(session.datasets(), config.extract.max_failure_rate, &list);
     for (dataset, plan) in &plans {
         for failure in &plan.failures {
             let (row, id, reason) = (failure.row, &failure.id, &failure.reason);

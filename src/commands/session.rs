@@ -36,7 +36,9 @@ impl Session {
         // A method that does not exist should not be found out after hours of extraction.
         crate::mix::method(
             &config.mix.method,
-            &crate::mix::Parameters { lambda: config.mix.lambda },
+            &crate::mix::Parameters {
+                lambda: config.mix.lambda,
+            },
         )
         .map_err(|error| config::ConfigError::Value {
             path: path.to_owned(),
@@ -56,7 +58,10 @@ impl Session {
             let bars = Arc::clone(&bars);
             Arc::new(move |progress| bars.show(progress))
         };
-        let options = OpenOptions { progress: Arc::clone(&on_progress), ..OpenOptions::from_env() };
+        let options = OpenOptions {
+            progress: Arc::clone(&on_progress),
+            ..OpenOptions::from_env()
+        };
         let base = path.parent().unwrap_or(Path::new("."));
         let checkpoint = Checkpoint::open(&config.model.checkpoint, base, &options)?;
         for layer in &config.extract.layers {
@@ -113,18 +118,29 @@ fn open_datasets(
     fingerprint: &str,
     settings: &Settings,
 ) -> Result<Vec<Vec<DatasetWork>>> {
-    let count = config.domains.iter().map(|domain| domain.datasets.len()).sum::<usize>();
+    let count = config
+        .domains
+        .iter()
+        .map(|domain| domain.datasets.len())
+        .sum::<usize>();
     let bar = terminal::bar("opening datasets", count as u64, false);
     let open = |spec: &config::Dataset| {
-        let work =
-            DatasetWork::open(spec, &config.extract, fingerprint, settings, &|_, _| bar.tick());
+        let work = DatasetWork::open(spec, &config.extract, fingerprint, settings, &|_, _| {
+            bar.tick()
+        });
         bar.inc(1);
         work
     };
     let domains = config
         .domains
         .par_iter()
-        .map(|domain| domain.datasets.par_iter().map(open).collect::<Result<Vec<_>, _>>())
+        .map(|domain| {
+            domain
+                .datasets
+                .par_iter()
+                .map(open)
+                .collect::<Result<Vec<_>, _>>()
+        })
         .collect::<Result<Vec<_>, _>>();
     bar.finish_and_clear();
     Ok(domains?)

@@ -28,7 +28,10 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let folder = arguments.run.is_dir().then_some(arguments.run.as_path());
-    let file = folder.map_or_else(|| arguments.run.clone(), |run| run.join("centroids.safetensors"));
+    let file = folder.map_or_else(
+        || arguments.run.clone(),
+        |run| run.join("centroids.safetensors"),
+    );
     if let Some(folder) = folder
         && !file.exists()
     {
@@ -44,13 +47,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         _ => crate::config::Mix::default(),
     };
     let method = arguments.method.as_ref().unwrap_or(&configured.method);
-    let mixture = mixture(&centroids, method, arguments.lambda.unwrap_or(configured.lambda))?;
+    let mixture = mixture(
+        &centroids,
+        method,
+        arguments.lambda.unwrap_or(configured.lambda),
+    )?;
     if let Some(folder) = folder {
         write(&mixture, folder)?;
     }
     if arguments.json {
         let bytes = mixture.to_bytes()?;
-        std::io::stdout().write_all(&bytes).context("writing to standard output")?;
+        std::io::stdout()
+            .write_all(&bytes)
+            .context("writing to standard output")?;
     } else {
         show(&mixture)?;
     }
@@ -62,7 +71,10 @@ pub(super) fn mixture(centroids: &Centroids, method: &str, lambda: f64) -> Resul
     let solution = mix::method(method, &Parameters { lambda })?.weights(centroids)?;
     let (datasets, provenance) = match centroids.origin() {
         Some(origin) => (origin.datasets.clone(), origin.provenance.clone()),
-        None => (vec![Vec::new(); centroids.domains().len()], Provenance::unknown()),
+        None => (
+            vec![Vec::new(); centroids.domains().len()],
+            Provenance::unknown(),
+        ),
     };
     Ok(Mixture::new(centroids, &solution, &datasets, provenance)?)
 }
@@ -78,5 +90,7 @@ pub(super) fn write(mixture: &Mixture, run: &Path) -> Result<()> {
 /// Prints the mixture as a table.
 pub(super) fn show(mixture: &Mixture) -> Result<()> {
     let table = report::mixture_table(mixture);
-    std::io::stdout().write_all(table.as_bytes()).context("writing to standard output")
+    std::io::stdout()
+        .write_all(table.as_bytes())
+        .context("writing to standard output")
 }

@@ -18,7 +18,11 @@ const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// Starts logging to stderr. `MADMIX_LOG` (the syntax of `RUST_LOG`) says more than `verbose`.
 pub(super) fn start_log(verbose: bool) {
-    let default = if verbose { "madmix=debug" } else { "madmix=info" };
+    let default = if verbose {
+        "madmix=debug"
+    } else {
+        "madmix=info"
+    };
     let filter = EnvFilter::try_from_env("MADMIX_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     // A second start, as in tests, keeps the first.
     let _ = tracing_subscriber::fmt()
@@ -58,7 +62,11 @@ impl MakeWriter<'_> for AboveBars {
 
 /// A bar over something counted in bytes or pieces; nothing without a terminal.
 pub(super) fn bar(title: &str, total: u64, bytes: bool) -> ProgressBar {
-    let counts = if bytes { "{bytes}/{total_bytes}" } else { "{human_pos}/{human_len}" };
+    let counts = if bytes {
+        "{bytes}/{total_bytes}"
+    } else {
+        "{human_pos}/{human_len}"
+    };
     let bar = ProgressBar::new(total);
     bar.set_style(style(&format!("{{prefix}} {{wide_bar}} {counts}")));
     bar.set_prefix(title.to_owned());
@@ -88,8 +96,16 @@ impl JobBar {
         let bar = BARS.add(ProgressBar::new(total.tokens));
         bar.set_style(style("extracting {wide_bar} {percent}% {msg}"));
         let now = Instant::now();
-        let state = Mutex::new(State { done: Tally::default(), logged: now });
-        Self { bar, total, started: now, state }
+        let state = Mutex::new(State {
+            done: Tally::default(),
+            logged: now,
+        });
+        Self {
+            bar,
+            total,
+            started: now,
+            state,
+        }
     }
 
     /// Takes the bar away and says how long the work took.
@@ -127,7 +143,9 @@ impl JobBar {
 
 impl Progress for JobBar {
     fn advance(&self, tally: &Tally) {
-        let Ok(mut state) = self.state.lock() else { return };
+        let Ok(mut state) = self.state.lock() else {
+            return;
+        };
         state.done += *tally;
         let message = self.describe(&state.done);
         self.bar.set_position(state.done.tokens);

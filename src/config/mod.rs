@@ -166,7 +166,10 @@ fn auto() -> String {
 
 impl Default for Extract {
     fn default() -> Self {
-        let Limits { max_pixels, max_bytes } = Limits::default();
+        let Limits {
+            max_pixels,
+            max_bytes,
+        } = Limits::default();
         Self {
             samples_per_dataset: 512,
             seed: 0,
@@ -210,16 +213,21 @@ impl Config {
             path: path.to_owned(),
             message: explain(&error, text),
         })?;
-        for dataset in config.domains.iter_mut().flat_map(|domain| &mut domain.datasets) {
+        for dataset in config
+            .domains
+            .iter_mut()
+            .flat_map(|domain| &mut domain.datasets)
+        {
             if dataset.name.is_empty()
                 && let Some(stem) = dataset.path.file_stem()
             {
                 dataset.name = stem.to_string_lossy().into_owned();
             }
         }
-        config
-            .check()
-            .map_err(|message| ConfigError::Value { path: path.to_owned(), message })?;
+        config.check().map_err(|message| ConfigError::Value {
+            path: path.to_owned(),
+            message,
+        })?;
         Ok(config)
     }
 
@@ -231,15 +239,24 @@ impl Config {
         if folder.exists() {
             self.model.checkpoint = folder.to_string_lossy().into_owned();
         }
-        for dataset in self.domains.iter_mut().flat_map(|domain| &mut domain.datasets) {
+        for dataset in self
+            .domains
+            .iter_mut()
+            .flat_map(|domain| &mut domain.datasets)
+        {
             dataset.path = at(&dataset.path);
             dataset.media_root = dataset.media_root.as_deref().map(at);
         }
     }
 
     fn check(&self) -> Result<(), String> {
-        let Extract { samples_per_dataset, layers, max_failure_rate, batch_tokens, .. } =
-            &self.extract;
+        let Extract {
+            samples_per_dataset,
+            layers,
+            max_failure_rate,
+            batch_tokens,
+            ..
+        } = &self.extract;
         if *samples_per_dataset == 0 {
             return Err("extract.samples_per_dataset must be at least 1".into());
         }
@@ -279,17 +296,19 @@ impl Config {
             if !names.insert(name) {
                 return Err(format!("two domains are named \"{name}\""));
             }
-            if domain.datasets.is_empty() {
-                return Err(format!("domain \"{name}\" has no [[domain.dataset]]"));
-            }
             if let Some(human) = domain.human
                 && !(human.is_finite() && human >= 0.0)
             {
                 return Err(format!("domain \"{name}\": human = {human} is no share"));
             }
+            if domain.datasets.is_empty() {
+                return Err(format!("domain \"{name}\" has no [[domain.dataset]]"));
+            }
             for dataset in &domain.datasets {
                 if dataset.name.is_empty() {
-                    return Err(format!("a dataset of domain \"{name}\" has no name and no path"));
+                    return Err(format!(
+                        "a dataset of domain \"{name}\" has no name and no path"
+                    ));
                 }
                 if !datasets.insert(&dataset.name) {
                     return Err(format!(
@@ -310,7 +329,10 @@ impl Config {
 
     /// Limits on pictures.
     pub fn limits(&self) -> Limits {
-        Limits { max_pixels: self.extract.max_pixels, max_bytes: self.extract.max_bytes }
+        Limits {
+            max_pixels: self.extract.max_pixels,
+            max_bytes: self.extract.max_bytes,
+        }
     }
 
     /// The configuration as TOML, every default written out.

@@ -45,7 +45,9 @@ fn suggestion(message: &str) -> String {
         return String::new();
     }
     let mut names = message.split('`').skip(1).step_by(2);
-    let Some(unknown) = names.next() else { return String::new() };
+    let Some(unknown) = names.next() else {
+        return String::new();
+    };
     let nearest = names
         .map(|name| (strsim::damerau_levenshtein(unknown, name), name))
         .min()

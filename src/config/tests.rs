@@ -12,7 +12,9 @@ path = "data/a.json"
 "#;
 
 fn error_of(text: &str) -> String {
-    Config::parse(text, Path::new("my.toml")).unwrap_err().to_string()
+    Config::parse(text, Path::new("my.toml"))
+        .unwrap_err()
+        .to_string()
 }
 
 #[test]
@@ -20,7 +22,10 @@ fn defaults_are_those_of_the_paper() {
     let config = Config::parse(SMALL, Path::new("my.toml")).unwrap();
     assert_eq!(config.extract.samples_per_dataset, 512);
     assert_eq!(config.extract.layers, [Layer::Last]);
-    assert_eq!((config.mix.method.as_str(), config.mix.lambda), ("mad-mix", 10.0));
+    assert_eq!(
+        (config.mix.method.as_str(), config.mix.lambda),
+        ("mad-mix", 10.0)
+    );
     assert_eq!(config.domains[0].datasets[0].name, "a");
 }
 
@@ -29,7 +34,10 @@ fn paths_are_relative_to_the_file() {
     let mut config = Config::parse(SMALL, Path::new("my.toml")).unwrap();
     config.resolve(Path::new("/team/configs"));
     assert_eq!(config.output, Path::new("/team/configs/runs/x"));
-    assert_eq!(config.domains[0].datasets[0].path, Path::new("/team/configs/data/a.json"));
+    assert_eq!(
+        config.domains[0].datasets[0].path,
+        Path::new("/team/configs/data/a.json")
+    );
     assert_eq!(config.model.checkpoint, "owner/name");
     assert_eq!(normalised(Path::new("/a/b/../c/./d")), Path::new("/a/c/d"));
 }
@@ -47,14 +55,26 @@ fn the_resolved_form_reads_back() {
 fn unknown_keys_are_named_with_their_line_and_the_nearest_key() {
     let text = format!("{SMALL}[extract]\nsamples_per_dataste = 3\n");
     let error = error_of(&text);
-    assert!(error.starts_with("my.toml, line 9: unknown field `samples_per_dataste`"), "{error}");
-    assert!(error.ends_with("did you mean `samples_per_dataset`?"), "{error}");
+    assert!(
+        error.starts_with("my.toml, line 9: unknown field `samples_per_dataste`"),
+        "{error}"
+    );
+    assert!(
+        error.ends_with("did you mean `samples_per_dataset`?"),
+        "{error}"
+    );
     let error = error_of(&SMALL.replace("checkpoint =", "chekpoint ="));
-    assert!(error.contains("line 3") && error.contains("did you mean `checkpoint`?"), "{error}");
+    assert!(
+        error.contains("line 3") && error.contains("did you mean `checkpoint`?"),
+        "{error}"
+    );
     let error = error_of(&format!("{SMALL}[extract]\nbatches_of_xyz_kind = 3\n"));
     assert!(!error.contains("did you mean"), "{error}");
     let error = error_of(&SMALL.replace("[[domain]]\n", "[[domain]]\nweight = 3\n"));
-    assert!(error.contains("line 5") && error.contains("`weight`"), "{error}");
+    assert!(
+        error.contains("line 5") && error.contains("`weight`"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -63,12 +83,27 @@ fn values_without_meaning_are_refused_by_name() {
         ("[extract]\nlayers = []", "extract.layers is empty"),
         ("[extract]\nlayers = [3, 3]", "names a layer twice"),
         ("[extract]\nlayers = [\"lats\"]", "unknown layer \"lats\""),
-        ("[extract]\nsamples_per_dataset = 0", "extract.samples_per_dataset"),
-        ("[extract]\nmax_failure_rate = 5", "extract.max_failure_rate = 5"),
-        ("[extract]\ntext_scope = \"answers\"", "did you mean `answer`?"),
-        ("[mix]\nlayer = 3", "mix.layer = 3 is not among extract.layers"),
+        (
+            "[extract]\nsamples_per_dataset = 0",
+            "extract.samples_per_dataset",
+        ),
+        (
+            "[extract]\nmax_failure_rate = 5",
+            "extract.max_failure_rate = 5",
+        ),
+        (
+            "[extract]\ntext_scope = \"answers\"",
+            "did you mean `answer`?",
+        ),
+        (
+            "[mix]\nlayer = 3",
+            "mix.layer = 3 is not among extract.layers",
+        ),
         ("[[domain]]\nname = \"A\"", "two domains are named \"A\""),
-        ("[[domain]]\nname = \"B\"", "domain \"B\" has no [[domain.dataset]]"),
+        (
+            "[[domain]]\nname = \"B\"",
+            "domain \"B\" has no [[domain.dataset]]",
+        ),
         (
             "[[domain]]\nname = \"B\"\n[[domain.dataset]]\npath = \"other/a.jsonl\"",
             "two datasets are named \"a\"",

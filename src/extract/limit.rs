@@ -24,7 +24,9 @@ impl FailureLimit {
         Self {
             rate,
             list: list.to_owned(),
-            samples: datasets.map(|dataset| (dataset.name.clone(), dataset.order.len())).collect(),
+            samples: datasets
+                .map(|dataset| (dataset.name.clone(), dataset.order.len()))
+                .collect(),
             failures: Failures::default(),
         }
     }
@@ -36,9 +38,14 @@ impl FailureLimit {
     pub fn add(&mut self, dataset: &str, failures: &[Failure]) -> Result<(), ExtractError> {
         self.failures.add(dataset, failures);
         let samples = self.samples.get(dataset).copied().unwrap_or(0);
-        let mut of_dataset =
-            self.failures.records().filter(|record| record.dataset == dataset).peekable();
-        let Some(first) = of_dataset.peek().copied() else { return Ok(()) };
+        let mut of_dataset = self
+            .failures
+            .records()
+            .filter(|record| record.dataset == dataset)
+            .peekable();
+        let Some(first) = of_dataset.peek().copied() else {
+            return Ok(());
+        };
         let failed = of_dataset.count();
         if failed as f64 <= self.rate * samples as f64 {
             return Ok(());
@@ -73,6 +80,9 @@ impl FailureLimit {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self) -> Result<Published, ExtractError> {
-        Ok(self.failures.publish(&self.list).map_err(StoreError::from)?)
+        Ok(self
+            .failures
+            .publish(&self.list)
+            .map_err(StoreError::from)?)
     }
 }

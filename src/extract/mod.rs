@@ -142,7 +142,13 @@ struct Gathered<'a> {
 impl<'a> Gathered<'a> {
     fn new(names: &'a [Layer]) -> Self {
         let values = vec![Default::default(); names.len()];
-        Self { names, rows: Vec::new(), tokens: Default::default(), width: 0, values }
+        Self {
+            names,
+            rows: Vec::new(),
+            tokens: Default::default(),
+            width: 0,
+            values,
+        }
     }
 
     fn push(&mut self, rows: &[u64], batch: &PooledBatch) {

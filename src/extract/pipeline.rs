@@ -6,11 +6,11 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rayon::prelude::*;
 
+use super::ExtractError;
 use super::batch::batches;
 use super::prepare::{Measured, Preparer};
 use super::progress::Tally;
 use super::work::{Header, ShardWork};
-use super::ExtractError;
 use crate::store::Failure;
 use crate::vlm::Input;
 
@@ -85,18 +85,26 @@ impl Pipeline {
                 }
             })
             .map_err(|error| failed(error.to_string()))?;
-        Ok(Self { messages: Some(receiver), feeder: Some(feeder) })
+        Ok(Self {
+            messages: Some(receiver),
+            feeder: Some(feeder),
+        })
     }
 
     /// The next shard, or `None` after the last.
     pub(super) fn next_shard(&mut self) -> Result<Option<ShardInput<'_>>, ExtractError> {
         match self.receive() {
-            Some(Message::Shard(work)) => {
-                Ok(Some(ShardInput { pipeline: self, work, failures: Vec::new() }))
-            }
+            Some(Message::Shard(work)) => Ok(Some(ShardInput {
+                pipeline: self,
+                work,
+                failures: Vec::new(),
+            })),
             Some(_) => Err(ExtractError::Worker("a shard was left unfinished".into())),
             None => {
-                let crashed = self.feeder.take().is_some_and(|feeder| feeder.join().is_err());
+                let crashed = self
+                    .feeder
+                    .take()
+                    .is_some_and(|feeder| feeder.join().is_err());
                 if crashed {
                     return Err(ExtractError::Worker("a worker thread panicked".into()));
                 }
@@ -106,7 +114,9 @@ impl Pipeline {
     }
 
     fn receive(&self) -> Option<Message> {
-        self.messages.as_ref().and_then(|messages| messages.recv().ok())
+        self.messages
+            .as_ref()
+            .and_then(|messages| messages.recv().ok())
     }
 }
 
@@ -157,7 +167,11 @@ fn feed(
     let send = |message| sender.send(message).map_err(|_| HungUp);
     let dataset = &shard.dataset.dataset;
     let measured: Vec<Result<Measured, Failure>> = pool.install(|| {
-        shard.samples().par_iter().map(|&row| preparer.measure(dataset.as_ref(), row)).collect()
+        shard
+            .samples()
+            .par_iter()
+            .map(|&row| preparer.measure(dataset.as_ref(), row))
+            .collect()
     });
     send(Message::Shard(Box::new(shard.clone())))?;
     let mut failures = Vec::new();
@@ -170,15 +184,29 @@ fn feed(
     }
     if !failures.is_empty() {
         let failed = failures.len();
-        send(Message::Batch(Batch { rows: Vec::new(), inputs: Vec::new(), failed, tokens: 0 }))?;
+        send(Message::Batch(Batch {
+            rows: Vec::new(),
+            inputs: Vec::new(),
+            failed,
+            tokens: 0,
+        }))?;
     }
     let lengths: Vec<usize> = usable.iter().map(Measured::tokens).collect();
     for range in batches(&lengths, budget) {
         let tokens = lengths[range.clone()].iter().sum::<usize>() as u64;
         let samples = &usable[range];
-        let loaded: Vec<Result<Input, Failure>> =
-            pool.install(|| samples.par_iter().map(|sample| preparer.load(sample)).collect());
-        let mut batch = Batch { rows: Vec::new(), inputs: Vec::new(), failed: 0, tokens };
+        let loaded: Vec<Result<Input, Failure>> = pool.install(|| {
+            samples
+                .par_iter()
+                .map(|sample| preparer.load(sample))
+                .collect()
+        });
+        let mut batch = Batch {
+            rows: Vec::new(),
+            inputs: Vec::new(),
+            failed: 0,
+            tokens,
+        };
         for (sample, result) in samples.iter().zip(loaded) {
             match result {
                 Ok(input) => {

@@ -28,8 +28,10 @@ pub fn plan(
     preparer: &Preparer,
     advance: &(dyn Fn() + Sync),
 ) -> BTreeMap<String, DatasetPlan> {
-    let samples: Vec<(&ShardWork, u64)> =
-        work.iter().flat_map(|shard| shard.samples().iter().map(move |&i| (shard, i))).collect();
+    let samples: Vec<(&ShardWork, u64)> = work
+        .iter()
+        .flat_map(|shard| shard.samples().iter().map(move |&i| (shard, i)))
+        .collect();
     let measured: Vec<_> = samples
         .par_iter()
         .map(|(shard, index)| {

@@ -60,10 +60,19 @@ impl Preparer {
             id: error.row.to_string(),
             reason: error.problem.to_string(),
         })?;
-        let failure =
-            |reason: String| Failure { row: sample.row, id: sample.id.clone(), reason };
-        if sample.media.iter().any(|media| media.kind == MediaKind::Video) {
-            return Err(failure("it holds a video, which this version does not read".into()));
+        let failure = |reason: String| Failure {
+            row: sample.row,
+            id: sample.id.clone(),
+            reason,
+        };
+        if sample
+            .media
+            .iter()
+            .any(|media| media.kind == MediaKind::Video)
+        {
+            return Err(failure(
+                "it holds a video, which this version does not read".into(),
+            ));
         }
         let prompt = self
             .prompter
@@ -75,12 +84,18 @@ impl Preparer {
             .map(|media| media::probe_file(&media.path, self.orientation, self.limits))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| failure(error.to_string()))?;
-        let shapes =
-            self.pictures.shapes(&sizes).map_err(|error| failure(error.to_string()))?;
+        let shapes = self
+            .pictures
+            .shapes(&sizes)
+            .map_err(|error| failure(error.to_string()))?;
         let paths = sample.media.iter().map(|media| media.path.clone());
         let pictures: Vec<_> = paths.zip(shapes).collect();
-        let measured =
-            Measured { row: sample.row, id: sample.id.clone(), prompt, pictures };
+        let measured = Measured {
+            row: sample.row,
+            id: sample.id.clone(),
+            prompt,
+            pictures,
+        };
         match measured.tokens() {
             0 => Err(failure("it has no tokens".into())),
             tokens if tokens > self.context => Err(failure(format!(
@@ -106,7 +121,10 @@ impl Preparer {
                 reason: error.to_string(),
             })?);
         }
-        Ok(Input { tokens: measured.prompt.expand(&measured.counts()), pictures })
+        Ok(Input {
+            tokens: measured.prompt.expand(&measured.counts()),
+            pictures,
+        })
     }
 }
 
@@ -118,7 +136,10 @@ impl Measured {
 
     /// Positions of each picture.
     fn counts(&self) -> Vec<usize> {
-        self.pictures.iter().map(|(_, shape)| shape.tokens()).collect()
+        self.pictures
+            .iter()
+            .map(|(_, shape)| shape.tokens())
+            .collect()
     }
 
     /// Positions of all pictures together.

@@ -58,9 +58,16 @@ impl DatasetWork {
             settings: settings.clone(),
             dataset: dataset.fingerprint().to_owned(),
         };
-        let samples = extract.samples_per_dataset.next_multiple_of(SHARD_ROWS as u64);
+        let samples = extract
+            .samples_per_dataset
+            .next_multiple_of(SHARD_ROWS as u64);
         let order = dataset::order(dataset.len(), extract.seed, samples);
-        Ok(Self { name: spec.name.clone(), dataset: dataset.into(), key, order: order.into() })
+        Ok(Self {
+            name: spec.name.clone(),
+            dataset: dataset.into(),
+            key,
+            order: order.into(),
+        })
     }
 
     /// How many shards the samples fall into.

@@ -66,9 +66,11 @@ impl Centroids {
         match views.keys().next() {
             Some(name) => Err(problem(format!("tensor `{name}` belongs to no modality"))),
             None => {
-                let origin = metadata.origin;
                 let centroids = Self::new(metadata.domains, modalities, fused)?;
-                Ok(Self { origin, ..centroids })
+                Ok(match metadata.origin {
+                    Some(origin) => centroids.with_origin(origin),
+                    None => centroids,
+                })
             }
         }
     }

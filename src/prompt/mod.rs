@@ -125,35 +125,47 @@ impl Prompter {
     /// When either is missing or unusable.
     pub fn new(checkpoint: &Checkpoint) -> Result<Self, PromptError> {
         let file = checkpoint.tokenizer.as_path();
-        let unusable =
-            |reason: String| PromptError::Tokenizer { file: file.to_owned(), reason };
+        let unusable = |reason: String| PromptError::Tokenizer {
+            file: file.to_owned(),
+            reason,
+        };
         let text = fs_err::read_to_string(file).map_err(PromptError::Read)?;
         let mut tokenizer =
             Tokenizer::from_str(&text).map_err(|error| unusable(error.to_string()))?;
         tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(|error| unusable(error.to_string()))?;
-        let (style, placeholder) = match checkpoint.layout {
-            Layout::LlavaNext => {
-                let image = AddedToken::from(parts::IMAGE, true);
-                tokenizer
-                    .add_special_tokens([image])
-                    .map_err(|error| unusable(error.to_string()))?;
-                (Style::Training, tokenizer.token_to_id(parts::IMAGE))
-            }
-            Layout::HuggingFace => {
-                let source = checkpoint.chat_template.as_deref().ok_or_else(|| {
-                    PromptError::NoTemplate { checkpoint: checkpoint.root.clone() }
-                })?;
-                let id = checkpoint.family.image_token();
-                let known = id.filter(|id| tokenizer.id_to_token(*id).is_some());
-                (Style::Chat(ChatTemplate::new(source)?), known)
-            }
-        };
+        tokenizer
+            .with_truncation(None)
+            .map_err(|error| unusable(error.to_string()))?;
+        let (style, placeholder) =
+            match checkpoint.layout {
+                Layout::LlavaNext => {
+                    let image = AddedToken::from(parts::IMAGE, true);
+                    tokenizer
+                        .add_special_tokens([image])
+                        .map_err(|error| unusable(error.to_string()))?;
+                    (Style::Training, tokenizer.token_to_id(parts::IMAGE))
+                }
+                Layout::HuggingFace => {
+                    let source = checkpoint.chat_template.as_deref().ok_or_else(|| {
+                        PromptError::NoTemplate {
+                            checkpoint: checkpoint.root.clone(),
+                        }
+                    })?;
+                    let id = checkpoint.family.image_token();
+                    let known = id.filter(|id| tokenizer.id_to_token(*id).is_some());
+                    (Style::Chat(ChatTemplate::new(source)?), known)
+                }
+            };
         let placeholder = placeholder.ok_or_else(|| {
             unusable("the picture placeholder of config.json is not in its vocabulary".into())
         })?;
         let placeholder_has_id = matches!(style, Style::Chat(_));
-        Ok(Self { tokenizer, style, placeholder, placeholder_has_id })
+        Ok(Self {
+            tokenizer,
+            style,
+            placeholder,
+            placeholder_has_id,
+        })
     }
 
     /// Tokenises a conversation whose texts hold `pictures` placeholders. With `spans` every token
@@ -205,9 +217,15 @@ impl Prompter {
             })
             .collect();
         if found != pictures {
-            return Err(PromptError::Placeholders { found, expected: pictures });
+            return Err(PromptError::Placeholders {
+                found,
+                expected: pictures,
+            });
         }
-        Ok(Prompt { tokens: Tokens { ids, places }, pictures })
+        Ok(Prompt {
+            tokens: Tokens { ids, places },
+            pictures,
+        })
     }
 }
 
@@ -234,8 +252,10 @@ impl Prompt {
     pub fn expand(&self, counts: &[usize]) -> Tokens {
         assert_eq!(counts.len(), self.pictures, "one count for each picture");
         let length = self.expanded_len(counts);
-        let mut tokens =
-            Tokens { ids: Vec::with_capacity(length), places: Vec::with_capacity(length) };
+        let mut tokens = Tokens {
+            ids: Vec::with_capacity(length),
+            places: Vec::with_capacity(length),
+        };
         let mut counts = counts.iter();
         for (&id, &place) in self.tokens.ids.iter().zip(&self.tokens.places) {
             let repeat = match place {

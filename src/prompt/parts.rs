@@ -49,7 +49,10 @@ mod tests {
         assert_eq!(parts("<image>\nWhat?"), [Image, Text("What?")]);
         assert_eq!(parts("<image>\n\nWhat?"), [Image, Text("\nWhat?")]);
         assert_eq!(parts("<image>What?"), [Image, Text("What?")]);
-        assert_eq!(parts("A <image> B\n<video>"), [Text("A "), Image, Text(" B\n"), Video]);
+        assert_eq!(
+            parts("A <image> B\n<video>"),
+            [Text("A "), Image, Text(" B\n"), Video]
+        );
         assert_eq!(parts("<image>\n<image>\n"), [Image, Image]);
         assert_eq!(parts(""), []);
     }

@@ -41,11 +41,19 @@ pub(super) fn locate(
         spans.push((at..at + length, *role));
         at += length;
     }
-    if at == text.len() { Ok(spans) } else { Err(PromptError::Rewritten) }
+    if at == text.len() {
+        Ok(spans)
+    } else {
+        Err(PromptError::Rewritten)
+    }
 }
 
 fn prefix(text: &str, prefix: &str) -> Result<usize, PromptError> {
-    if text.starts_with(prefix) { Ok(prefix.len()) } else { Err(PromptError::Rewritten) }
+    if text.starts_with(prefix) {
+        Ok(prefix.len())
+    } else {
+        Err(PromptError::Rewritten)
+    }
 }
 
 #[cfg(test)]

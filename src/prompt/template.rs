@@ -8,9 +8,9 @@ use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, ErrorKind, context};
 use serde_json::{Value, json};
 
+use super::PromptError;
 use super::parts::{Part, parts};
 use super::spans::{Rendered, locate, marker};
-use super::PromptError;
 use crate::dataset::{Role, Turn};
 
 /// Steps after which a template is taken to run for ever.
@@ -34,7 +34,8 @@ impl ChatTemplate {
                 .map_err(|error| PromptError::Template(error.to_string()))?,
         );
         environment.set_fuel(Some(FUEL));
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment
+            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_filter("tojson", to_json);
         environment.add_function("raise_exception", |message: String| {
             Err::<(), _>(minijinja::Error::new(ErrorKind::InvalidOperation, message))
@@ -47,11 +48,16 @@ impl ChatTemplate {
 
     /// The prompt of a conversation; with `spans` also where in it each text is.
     pub fn render(&self, turns: &[Turn], spans: bool) -> Result<Rendered, PromptError> {
-        let cut: Vec<(Role, Vec<Part<'_>>)> =
-            turns.iter().map(|turn| (turn.role, parts(&turn.text))).collect();
+        let cut: Vec<(Role, Vec<Part<'_>>)> = turns
+            .iter()
+            .map(|turn| (turn.role, parts(&turn.text)))
+            .collect();
         let text = self.render_parts(&cut)?;
         if !spans {
-            return Ok(Rendered { text, spans: Vec::new() });
+            return Ok(Rendered {
+                text,
+                spans: Vec::new(),
+            });
         }
         let mut said = Vec::new();
         for (role, parts) in &cut {
@@ -117,7 +123,9 @@ fn without_generation_blocks(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(start) = rest.find("{%") {
-        let Some(length) = rest[start..].find("%}") else { break };
+        let Some(length) = rest[start..].find("%}") else {
+            break;
+        };
         let tag = &rest[start + 2..start + length];
         let name = tag.trim_matches(['-', '+']).trim();
         out.push_str(&rest[..start + 2]);
@@ -134,10 +142,7 @@ fn without_generation_blocks(source: &str) -> String {
 
 /// `json.dumps(value, ensure_ascii=False)`, with `indent` where given; the engine's own would escape
 /// for HTML.
-fn to_json(
-    Serde(value): Serde<Value>,
-    options: Kwargs,
-) -> Result<String, minijinja::Error> {
+fn to_json(Serde(value): Serde<Value>, options: Kwargs) -> Result<String, minijinja::Error> {
     let indent: Option<usize> = options.get("indent")?;
     let mut out = Vec::new();
     let written = match indent {
@@ -166,7 +171,11 @@ impl serde_json::ser::Formatter for Spaced {
         writer: &mut W,
         first: bool,
     ) -> std::io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
+        if first {
+            Ok(())
+        } else {
+            writer.write_all(b", ")
+        }
     }
 
     fn begin_object_key<W: ?Sized + std::io::Write>(
@@ -174,7 +183,11 @@ impl serde_json::ser::Formatter for Spaced {
         writer: &mut W,
         first: bool,
     ) -> std::io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
+        if first {
+            Ok(())
+        } else {
+            writer.write_all(b", ")
+        }
     }
 
     fn begin_object_value<W: ?Sized + std::io::Write>(
@@ -190,7 +203,10 @@ mod tests {
     use super::*;
 
     fn turn(role: Role, text: &str) -> Turn {
-        Turn { role, text: text.into() }
+        Turn {
+            role,
+            text: text.into(),
+        }
     }
 
     #[test]
@@ -209,17 +225,29 @@ mod tests {
     #[test]
     fn a_template_that_loses_or_changes_text_is_told_from_one_that_trims() {
         let trims = ChatTemplate::new("{{ messages[0].content[0].text | trim }}").unwrap();
-        assert_eq!(trims.render(&[turn(Role::User, " a ")], true).unwrap().spans[0].0, 0..1);
+        assert_eq!(
+            trims
+                .render(&[turn(Role::User, " a ")], true)
+                .unwrap()
+                .spans[0]
+                .0,
+            0..1
+        );
         let shouts = ChatTemplate::new("{{ messages[0].content[0].text | upper }}").unwrap();
         let turns = [turn(Role::User, "a")];
-        assert!(matches!(shouts.render(&turns, true), Err(PromptError::Rewritten)));
+        assert!(matches!(
+            shouts.render(&turns, true),
+            Err(PromptError::Rewritten)
+        ));
         assert_eq!(shouts.render(&turns, false).unwrap().text, "A");
     }
 
     #[test]
     fn json_is_written_as_python_does() {
         let template = ChatTemplate::new("{{ messages[0] | tojson }}").unwrap();
-        let rendered = template.render(&[turn(Role::User, "<é>'\"")], false).unwrap();
+        let rendered = template
+            .render(&[turn(Role::User, "<é>'\"")], false)
+            .unwrap();
         assert_eq!(
             rendered.text,
             r#"{"role": "user", "content": [{"type": "text", "text": "<é>'\""}]}"#
@@ -230,7 +258,12 @@ mod tests {
     fn endless_and_raising_templates_end_in_an_error() {
         let endless = "{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}\
                        {% endfor %}";
-        assert!(ChatTemplate::new(endless).unwrap().render(&[], false).is_err());
+        assert!(
+            ChatTemplate::new(endless)
+                .unwrap()
+                .render(&[], false)
+                .is_err()
+        );
         let raising = ChatTemplate::new("{{ raise_exception('no system turns') }}").unwrap();
         let error = raising.render(&[], false).unwrap_err().to_string();
         assert!(error.contains("no system turns"), "{error}");

@@ -16,7 +16,10 @@ const NOISE: &str = "QA_GT_caption_based_noisy";
 /// The prompt of a conversation. A first turn of the assistant is dropped, as in training; one of the
 /// system, on which training fails, takes the place of the default message.
 pub(super) fn render(turns: &[Turn], multimodal: bool) -> Rendered {
-    let mut rendered = Rendered { text: String::new(), spans: Vec::new() };
+    let mut rendered = Rendered {
+        text: String::new(),
+        spans: Vec::new(),
+    };
     let turns = match turns.first().map(|turn| turn.role) {
         Some(Role::System) => turns,
         first => {
@@ -26,7 +29,11 @@ pub(super) fn render(turns: &[Turn], multimodal: bool) -> Rendered {
         }
     };
     for turn in turns {
-        let words = if multimodal { placeholder_first(&turn.text) } else { turn.text.clone() };
+        let words = if multimodal {
+            placeholder_first(&turn.text)
+        } else {
+            turn.text.clone()
+        };
         let start = push_block(&mut rendered.text, turn.role, &words);
         rendered.spans.push((start..start + words.len(), turn.role));
     }
@@ -60,7 +67,10 @@ mod tests {
     use super::*;
 
     fn turn(role: Role, text: &str) -> Turn {
-        Turn { role, text: text.into() }
+        Turn {
+            role,
+            text: text.into(),
+        }
     }
 
     #[test]
@@ -77,14 +87,21 @@ mod tests {
              <|im_start|>user\n<image>\nWhat is this?<|im_end|>\n\
              <|im_start|>assistant\n A cat.<|im_end|>\n"
         );
-        let words: Vec<&str> =
-            rendered.spans.iter().map(|(span, _)| &rendered.text[span.clone()]).collect();
+        let words: Vec<&str> = rendered
+            .spans
+            .iter()
+            .map(|(span, _)| &rendered.text[span.clone()])
+            .collect();
         assert_eq!(words, ["<image>\nWhat is this?", " A cat."]);
     }
 
     #[test]
     fn several_placeholders_stay_where_they_are() {
         let turns = [turn(Role::User, "A <image> B <image>")];
-        assert!(render(&turns, true).text.contains("\nA <image> B <image><|im_end|>"));
+        assert!(
+            render(&turns, true)
+                .text
+                .contains("\nA <image> B <image><|im_end|>")
+        );
     }
 }

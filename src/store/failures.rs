@@ -43,12 +43,13 @@ pub struct Failures {
 impl Failures {
     /// Adds failures of a dataset. Adding one again changes nothing.
     pub fn add(&mut self, dataset: &str, failures: &[Failure]) {
-        self.records.extend(failures.iter().map(|failure| FailureRecord {
-            dataset: dataset.to_owned(),
-            row: failure.row,
-            id: failure.id.clone(),
-            reason: failure.reason.clone(),
-        }));
+        self.records
+            .extend(failures.iter().map(|failure| FailureRecord {
+                dataset: dataset.to_owned(),
+                row: failure.row,
+                id: failure.id.clone(),
+                reason: failure.reason.clone(),
+            }));
     }
 
     /// The records by dataset, then row.

@@ -18,8 +18,14 @@ pub struct Opened {
 /// # Errors
 /// When the name is none of these, or a CUDA device was asked for and cannot be had.
 pub fn open(name: &str) -> Result<Opened, VlmError> {
-    let failed = |reason: String| VlmError::Device { name: name.to_owned(), reason };
-    let cpu = |why: String| Opened { device: Device::Cpu, description: format!("the CPU{why}") };
+    let failed = |reason: String| VlmError::Device {
+        name: name.to_owned(),
+        reason,
+    };
+    let cpu = |why: String| Opened {
+        device: Device::Cpu,
+        description: format!("the CPU{why}"),
+    };
     let on_cuda = |ordinal: usize, device: Device| Opened {
         device,
         description: format!("CUDA device {ordinal}"),
@@ -33,11 +39,14 @@ pub fn open(name: &str) -> Result<Opened, VlmError> {
         _ => {
             let ordinal = match name.strip_prefix("cuda") {
                 Some("") => Some(0),
-                Some(rest) => rest.strip_prefix(':').and_then(|number| number.parse().ok()),
+                Some(rest) => rest
+                    .strip_prefix(':')
+                    .and_then(|number| number.parse().ok()),
                 None => None,
             };
-            let ordinal = ordinal
-                .ok_or_else(|| failed("expected \"auto\", \"cpu\", \"cuda\" or \"cuda:N\"".into()))?;
+            let ordinal = ordinal.ok_or_else(|| {
+                failed("expected \"auto\", \"cpu\", \"cuda\" or \"cuda:N\"".into())
+            })?;
             Ok(on_cuda(ordinal, open_cuda(ordinal).map_err(failed)?))
         }
     }
@@ -92,7 +101,9 @@ mod tests {
     #[test]
     fn half_precision_needs_cuda() {
         assert_eq!(dtype(None, &Device::Cpu).unwrap(), DType::F32);
-        let error = dtype(Some(DType::BF16), &Device::Cpu).unwrap_err().to_string();
+        let error = dtype(Some(DType::BF16), &Device::Cpu)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("bf16"), "{error}");
     }
 }

@@ -89,6 +89,9 @@ mod tests {
         assert_eq!(Layer::Middle.index(27).unwrap(), 28 / 2);
         assert_eq!(Layer::Index(0).index(24).unwrap(), 0);
         let error = Layer::Index(25).index(24).unwrap_err().to_string();
-        assert!(error.contains("25 is not among the hidden states 0 to 24"), "{error}");
+        assert!(
+            error.contains("25 is not among the hidden states 0 to 24"),
+            "{error}"
+        );
     }
 }

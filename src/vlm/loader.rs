@@ -27,16 +27,13 @@ impl Loader<'_> {
         bias: bool,
     ) -> Result<(Tensor, Option<Tensor>), VlmError> {
         let weight = self.tensor(&format!("{prefix}.weight"), &[outputs, inputs])?;
-        let bias = bias.then(|| self.tensor(&format!("{prefix}.bias"), &[outputs])).transpose()?;
+        let bias = bias
+            .then(|| self.tensor(&format!("{prefix}.bias"), &[outputs]))
+            .transpose()?;
         Ok((weight, bias))
     }
 
-    pub fn linear(
-        &self,
-        prefix: &str,
-        widths: [usize; 2],
-        bias: bool,
-    ) -> Result<Linear, VlmError> {
+    pub fn linear(&self, prefix: &str, widths: [usize; 2], bias: bool) -> Result<Linear, VlmError> {
         let (weight, bias) = self.linear_parts(prefix, widths, bias)?;
         Ok(Linear::new(weight, bias)?)
     }
@@ -65,6 +62,9 @@ impl Loader<'_> {
     }
 
     pub fn rms_norm(&self, prefix: &str, d: usize, eps: f64) -> Result<RmsNorm, VlmError> {
-        Ok(RmsNorm::new(self.tensor(&format!("{prefix}.weight"), &[d])?, eps))
+        Ok(RmsNorm::new(
+            self.tensor(&format!("{prefix}.weight"), &[d])?,
+            eps,
+        ))
     }
 }

@@ -131,9 +131,11 @@ pub fn picture_processor(
     resampler: crate::media::Resampler,
 ) -> Box<dyn PictureProcessor> {
     match &checkpoint.family {
-        Family::LlavaOneVision(config) => {
-            Box::new(llava_onevision::Processor::new(config, checkpoint.layout, resampler))
-        }
+        Family::LlavaOneVision(config) => Box::new(llava_onevision::Processor::new(
+            config,
+            checkpoint.layout,
+            resampler,
+        )),
     }
 }
 
@@ -146,10 +148,14 @@ pub fn load(
     dtype: candle_core::DType,
     device: &candle_core::Device,
 ) -> Result<Box<dyn Model>, VlmError> {
-    let loader = loader::Loader { weights: &checkpoint.weights, dtype, device };
+    let loader = loader::Loader {
+        weights: &checkpoint.weights,
+        dtype,
+        device,
+    };
     match &checkpoint.family {
-        Family::LlavaOneVision(config) => {
-            Ok(Box::new(llava_onevision::LlavaOneVision::load(config, loader)?))
-        }
+        Family::LlavaOneVision(config) => Ok(Box::new(llava_onevision::LlavaOneVision::load(
+            config, loader,
+        )?)),
     }
 }

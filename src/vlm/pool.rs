@@ -91,8 +91,10 @@ impl Pooler {
                 position += 1;
             }
         }
-        let wanted: Vec<usize> =
-            layers.iter().map(|layer| layer.index(depth)).collect::<Result<_, _>>()?;
+        let wanted: Vec<usize> = layers
+            .iter()
+            .map(|layer| layer.index(depth))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             members: Tensor::from_vec(members, (kinds * batch.len(), total), device)?,
             tokens,
@@ -112,20 +114,32 @@ impl Pooler {
         if !self.wanted.contains(&index) {
             return Ok(());
         }
-        let sums = self.members.matmul(&states.to_dtype(DType::F32)?)?.to_vec2::<f32>()?;
+        let sums = self
+            .members
+            .matmul(&states.to_dtype(DType::F32)?)?
+            .to_vec2::<f32>()?;
         self.width = states.dim(1)?;
         let means: Vec<f32> = sums
             .iter()
             .zip(self.tokens.as_flattened())
             .flat_map(|(row, &count)| row.iter().map(move |sum| sum / count.max(1) as f32))
             .collect();
-        for (slot, _) in self.wanted.iter().enumerate().filter(|(_, wanted)| **wanted == index) {
+        for (slot, _) in self
+            .wanted
+            .iter()
+            .enumerate()
+            .filter(|(_, wanted)| **wanted == index)
+        {
             self.layers[slot].clone_from(&means);
         }
         Ok(())
     }
 
     pub fn finish(self) -> PooledBatch {
-        PooledBatch { tokens: self.tokens, width: self.width, layers: self.layers }
+        PooledBatch {
+            tokens: self.tokens,
+            width: self.width,
+            layers: self.layers,
+        }
     }
 }

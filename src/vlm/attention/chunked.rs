@@ -15,14 +15,26 @@ pub(super) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, packing: &Packing) -
     for sequence in packing.sequences() {
         let head_major = |x: &Tensor, group: usize| {
             let (_, heads, d) = x.dims3()?;
-            let x = x.narrow(0, sequence.start, sequence.len())?.transpose(0, 1)?;
+            let x = x
+                .narrow(0, sequence.start, sequence.len())?
+                .transpose(0, 1)?;
             let shape = (heads, group, sequence.len(), d);
-            x.unsqueeze(1)?.broadcast_as(shape)?.reshape((heads * group, sequence.len(), d))
+            x.unsqueeze(1)?
+                .broadcast_as(shape)?
+                .reshape((heads * group, sequence.len(), d))
         };
-        let (q, k, v) = (head_major(q, 1)?, head_major(k, group)?, head_major(v, group)?);
+        let (q, k, v) = (
+            head_major(q, 1)?,
+            head_major(k, group)?,
+            head_major(v, group)?,
+        );
         for start in (0..sequence.len()).step_by(ROWS) {
             let size = ROWS.min(sequence.len() - start);
-            let seen = if packing.causal { start + size } else { sequence.len() };
+            let seen = if packing.causal {
+                start + size
+            } else {
+                sequence.len()
+            };
             let q = q.narrow(1, start, size)?.contiguous()?;
             let k = k.narrow(1, 0, seen)?.transpose(1, 2)?.contiguous()?;
             let mut scores = (q.matmul(&k)? * scale)?.to_dtype(DType::F32)?;
@@ -31,7 +43,11 @@ pub(super) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, packing: &Packing) -
             }
             let weights = candle_nn::ops::softmax(&scores, D::Minus1)?.to_dtype(v.dtype())?;
             let out = weights.matmul(&v.narrow(1, 0, seen)?.contiguous()?)?;
-            blocks.push(out.transpose(0, 1)?.contiguous()?.reshape((size, heads * d))?);
+            blocks.push(
+                out.transpose(0, 1)?
+                    .contiguous()?
+                    .reshape((size, heads * d))?,
+            );
         }
     }
     let out = Tensor::cat(&blocks, 0)?;
@@ -42,7 +58,13 @@ pub(super) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, packing: &Packing) -
 fn causal_mask(start: usize, size: usize, seen: usize, like: &Tensor) -> Result<Tensor> {
     let mask: Vec<f32> = (0..size)
         .flat_map(|row| {
-            (0..seen).map(move |key| if key > start + row { f32::NEG_INFINITY } else { 0.0 })
+            (0..seen).map(move |key| {
+                if key > start + row {
+                    f32::NEG_INFINITY
+                } else {
+                    0.0
+                }
+            })
         })
         .collect();
     Tensor::from_vec(mask, (1, size, seen), like.device())

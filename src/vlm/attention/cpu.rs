@@ -21,15 +21,21 @@ impl<'a> Heads<'a> {
     /// The rows from `row` on of one head, as a matrix.
     fn from(&self, row: usize, head: usize) -> View<'a> {
         let start = row * self.row_stride + head * self.head_stride;
-        View { data: &self.data[start..], row_stride: self.row_stride, col_stride: 1 }
+        View {
+            data: &self.data[start..],
+            row_stride: self.row_stride,
+            col_stride: 1,
+        }
     }
 }
 
 fn with_heads<R>(tensor: &Tensor, f: impl FnOnce(Heads<'_>) -> Result<R>) -> Result<R> {
     with_storage(tensor, |values, layout| match layout.stride() {
-        &[row_stride, head_stride, 1] => {
-            f(Heads { data: &values[layout.start_offset()..], row_stride, head_stride })
-        }
+        &[row_stride, head_stride, 1] => f(Heads {
+            data: &values[layout.start_offset()..],
+            row_stride,
+            head_stride,
+        }),
         strides => candle_core::bail!("attention over strides {strides:?}"),
     })
 }
@@ -42,12 +48,14 @@ pub(super) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, packing: &Packing) -
         with_heads(k, |k| {
             with_heads(v, |v| {
                 let blocks = blocks(&mut out, heads * d, packing);
-                blocks.into_par_iter().for_each_init(Vec::new, |scores, block| {
-                    for head in 0..heads {
-                        let kv_head = head * kv_heads / heads;
-                        block_of_head(q, k, v, &block.0, [head, kv_head, d], scores, block.1);
-                    }
-                });
+                blocks
+                    .into_par_iter()
+                    .for_each_init(Vec::new, |scores, block| {
+                        for head in 0..heads {
+                            let kv_head = head * kv_heads / heads;
+                            block_of_head(q, k, v, &block.0, [head, kv_head, d], scores, block.1);
+                        }
+                    });
                 Ok(())
             })
         })
@@ -72,10 +80,18 @@ fn blocks<'a>(
     for sequence in packing.sequences() {
         for start in sequence.clone().step_by(BLOCK) {
             let queries = start..sequence.end.min(start + BLOCK);
-            let end = if packing.causal { queries.end } else { sequence.end };
+            let end = if packing.causal {
+                queries.end
+            } else {
+                sequence.end
+            };
             let (mine, rest) = out.split_at_mut(queries.len() * width);
             out = rest;
-            let block = Block { queries, keys: sequence.start..end, causal: packing.causal };
+            let block = Block {
+                queries,
+                keys: sequence.start..end,
+                causal: packing.causal,
+            };
             blocks.push((block, mine));
         }
     }
@@ -109,7 +125,11 @@ fn block_of_head(
         scores,
         keys,
         q.from(block.queries.start, head),
-        View { data: key.data, row_stride: 1, col_stride: key.row_stride },
+        View {
+            data: key.data,
+            row_stride: 1,
+            col_stride: key.row_stride,
+        },
     );
     let mut sums = [0.0; BLOCK];
     pulp::Arch::new().dispatch(
@@ -117,7 +137,11 @@ fn block_of_head(
         || {
             for (row, scores) in scores.chunks_exact_mut(keys).enumerate() {
                 // What a query must not see gets weight 0.
-                let seen = if block.causal { keys - (rows - 1 - row) } else { keys };
+                let seen = if block.causal {
+                    keys - (rows - 1 - row)
+                } else {
+                    keys
+                };
                 let (seen, unseen) = scores.split_at_mut(seen);
                 sums[row] = exp_in_place(seen, max_of(seen));
                 unseen.fill(0.0);
@@ -126,10 +150,22 @@ fn block_of_head(
     );
     let width = out.len() / rows;
     let out = &mut out[head * d..];
-    Gemm { m: rows, n: d, k: keys, alpha: 1.0, accumulate: false, parallel: false }.run(
+    Gemm {
+        m: rows,
+        n: d,
+        k: keys,
+        alpha: 1.0,
+        accumulate: false,
+        parallel: false,
+    }
+    .run(
         out,
         width,
-        View { data: scores, row_stride: keys, col_stride: 1 },
+        View {
+            data: scores,
+            row_stride: keys,
+            col_stride: 1,
+        },
         v.from(block.keys.start, kv_head),
     );
     for (row, sum) in sums[..rows].iter().enumerate() {
@@ -147,5 +183,7 @@ fn max_of(values: &[f32]) -> f32 {
             *lane = if *value > *lane { *value } else { *lane };
         }
     }
-    rest.iter().chain(&lanes).fold(f32::NEG_INFINITY, |a, &b| a.max(b))
+    rest.iter()
+        .chain(&lanes)
+        .fold(f32::NEG_INFINITY, |a, &b| a.max(b))
 }

@@ -72,10 +72,18 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, packing: &Packing) -> Resul
     let (rows, heads, d) = q.dims3()?;
     let (keys, kv_heads, key_dim) = k.dims3()?;
     if v.dims() != k.dims() || keys != rows || key_dim != d || heads % kv_heads != 0 {
-        candle_core::bail!("attention over {:?}, {:?}, {:?}", q.shape(), k.shape(), v.shape());
+        candle_core::bail!(
+            "attention over {:?}, {:?}, {:?}",
+            q.shape(),
+            k.shape(),
+            v.shape()
+        );
     }
     if packing.total() != rows {
-        candle_core::bail!("sequences of {} positions, tensors of {rows}", packing.total());
+        candle_core::bail!(
+            "sequences of {} positions, tensors of {rows}",
+            packing.total()
+        );
     }
     #[cfg(feature = "flash-attn")]
     if let Some(offsets) = &packing.device_offsets

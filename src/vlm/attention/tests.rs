@@ -7,11 +7,7 @@ fn worst(a: &Tensor, b: &Tensor) -> Result<f32> {
     (a - b)?.abs()?.max_all()?.to_scalar::<f32>()
 }
 
-fn reference(
-    [q, k, v]: [&Tensor; 3],
-    lengths: &[usize],
-    causal: bool,
-) -> Result<Tensor> {
+fn reference([q, k, v]: [&Tensor; 3], lengths: &[usize], causal: bool) -> Result<Tensor> {
     let (rows, heads, d) = q.dims3()?;
     let lens: Vec<u32> = lengths.iter().map(|&l| l as u32).collect();
     let lens = Tensor::new(lens, q.device())?;

@@ -45,8 +45,10 @@ impl Qwen2 {
             .map(|i| Layer::load(config, &format!("{prefix}.layers.{i}"), loader))
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            embedding: loader
-                .tensor(&format!("{prefix}.embed_tokens.weight"), &[config.vocab_size, d])?,
+            embedding: loader.tensor(
+                &format!("{prefix}.embed_tokens.weight"),
+                &[config.vocab_size, d],
+            )?,
             layers,
             norm: loader.rms_norm(&format!("{prefix}.norm"), d, config.rms_norm_eps)?,
             config: config.clone(),
@@ -65,10 +67,17 @@ impl Qwen2 {
     /// # Errors
     /// When an id is outside the vocabulary or the upload fails.
     pub fn embed(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
-        if let Some(id) = ids.iter().find(|&&id| id as usize >= self.config.vocab_size) {
-            candle_core::bail!("token {id} is outside the vocabulary of {}", self.config.vocab_size);
+        if let Some(id) = ids
+            .iter()
+            .find(|&&id| id as usize >= self.config.vocab_size)
+        {
+            candle_core::bail!(
+                "token {id} is outside the vocabulary of {}",
+                self.config.vocab_size
+            );
         }
-        self.embedding.index_select(&Tensor::new(ids, &self.device)?, 0)
+        self.embedding
+            .index_select(&Tensor::new(ids, &self.device)?, 0)
     }
 
     /// Runs packed samples of the given lengths, whose positions each start at 0, and hands
@@ -107,7 +116,11 @@ impl Qwen2 {
 
 impl Layer {
     fn load(config: &Config, prefix: &str, loader: Loader<'_>) -> Result<Self, VlmError> {
-        let (d, inner, eps) = (config.hidden_size, config.intermediate_size, config.rms_norm_eps);
+        let (d, inner, eps) = (
+            config.hidden_size,
+            config.intermediate_size,
+            config.rms_norm_eps,
+        );
         let keys = d / config.num_attention_heads * config.num_key_value_heads;
         let projections = [("q_proj", d), ("k_proj", keys), ("v_proj", keys)];
         let attention = format!("{prefix}.self_attn");
@@ -132,7 +145,9 @@ impl Layer {
         let qkv = self.qkv.forward(&self.norm1.forward(x)?)?;
         let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
         let (q, k, v) = split_qkv(&qkv, heads, kv_heads, table)?;
-        let x = self.out.forward_residual(&attention(&q, &k, &v, packing)?, x)?;
+        let x = self
+            .out
+            .forward_residual(&attention(&q, &k, &v, packing)?, x)?;
         let inner = swiglu(&self.gate_up.forward(&self.norm2.forward(&x)?)?)?;
         self.down.forward_residual(&inner, &x)
     }

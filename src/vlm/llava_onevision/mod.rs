@@ -61,14 +61,13 @@ impl PictureProcessor for Processor {
             let grid = Grid::new(&plan, self.side, self.limit, self.rounding);
             return Ok(vec![PictureShape::Tiled(Shape::Anyres { plan, grid })]);
         }
-        Ok(vec![PictureShape::Tiled(Shape::Square { side: self.side }); sizes.len()])
+        Ok(vec![
+            PictureShape::Tiled(Shape::Square { side: self.side });
+            sizes.len()
+        ])
     }
 
-    fn render(
-        &self,
-        picture: &Rgb,
-        shape: PictureShape,
-    ) -> Result<Picture, MediaError> {
+    fn render(&self, picture: &Rgb, shape: PictureShape) -> Result<Picture, MediaError> {
         let PictureShape::Tiled(tiling) = &shape;
         let tiles = match tiling {
             Shape::Anyres { plan, .. } => plan.render(picture, self.resampler)?,
@@ -102,8 +101,16 @@ impl LlavaOneVision {
                 loader,
             )?,
             projector: [
-                loader.linear(&format!("{projector}.linear_1"), [seen, width], config.projector_bias)?,
-                loader.linear(&format!("{projector}.linear_2"), [width, width], config.projector_bias)?,
+                loader.linear(
+                    &format!("{projector}.linear_1"),
+                    [seen, width],
+                    config.projector_bias,
+                )?,
+                loader.linear(
+                    &format!("{projector}.linear_2"),
+                    [width, width],
+                    config.projector_bias,
+                )?,
             ],
             newline: loader.tensor("image_newline", &[width])?.unsqueeze(0)?,
             language: Qwen2::load(&config.language, "language_model.model", loader)?,
@@ -114,7 +121,10 @@ impl LlavaOneVision {
 
     /// Projected features `[tiles · side², d]` of all pictures, followed by the row-end vector.
     fn features(&self, pictures: &[&Picture]) -> candle_core::Result<Tensor> {
-        let tiles: Vec<&[u8]> = pictures.iter().flat_map(|picture| picture.tiles.iter()).collect();
+        let tiles: Vec<&[u8]> = pictures
+            .iter()
+            .flat_map(|picture| picture.tiles.iter())
+            .collect();
         let mut parts = Vec::new();
         for tiles in tiles.chunks(TILES) {
             let features = self.tower.forward(tiles)?;
@@ -139,7 +149,10 @@ impl LlavaOneVision {
         }
         let map = RowMap::joined(pictures.iter().map(|picture| {
             let PictureShape::Tiled(shape) = &picture.shape;
-            (shape.row_map(), picture.tiles.count * self.tower.side().pow(2))
+            (
+                shape.row_map(),
+                picture.tiles.count * self.tower.side().pow(2),
+            )
         }));
         let seen = map.apply(&self.features(&pictures)?)?;
         if text.is_empty() {
@@ -150,7 +163,11 @@ impl LlavaOneVision {
             .iter()
             .flat_map(|input| &input.tokens.places)
             .map(|place| {
-                let next = if *place == Place::Image { &mut next_seen } else { &mut next_text };
+                let next = if *place == Place::Image {
+                    &mut next_seen
+                } else {
+                    &mut next_text
+                };
                 *next += 1;
                 *next - 1
             })
@@ -171,9 +188,10 @@ impl Model for LlavaOneVision {
         let mut pooler = Pooler::new(batch, layers, self.depth, scope, &self.device)?;
         let embeddings = self.embeddings(batch)?;
         let deepest = pooler.deepest();
-        self.language.forward(embeddings, &lengths, deepest, |index, states| {
-            pooler.visit(index, states)
-        })?;
+        self.language
+            .forward(embeddings, &lengths, deepest, |index, states| {
+                pooler.visit(index, states)
+            })?;
         Ok(pooler.finish())
     }
 

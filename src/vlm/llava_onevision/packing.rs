@@ -106,7 +106,13 @@ impl RowMap {
         let mut first = 0;
         for (map, features) in maps {
             all.sources.extend(map.sources.iter().map(|sources| {
-                sources.map(|source| if source == NEWLINE { NEWLINE } else { first + source })
+                sources.map(|source| {
+                    if source == NEWLINE {
+                        NEWLINE
+                    } else {
+                        first + source
+                    }
+                })
             }));
             all.shares.extend(map.shares);
             first += features as u32;
@@ -171,7 +177,15 @@ impl Grid {
             let shrink = |n: usize| (n as f64 / ratio).floor() as usize;
             (ratio > 1.1).then(|| (shrink(height), shrink(width)))
         });
-        Self { side, tile_columns, top, left, height, width, shrunk }
+        Self {
+            side,
+            tile_columns,
+            top,
+            left,
+            height,
+            width,
+            shrunk,
+        }
     }
 
     /// The feature at a place of the cut grid, counted through all tiles, the base tile first.
@@ -190,7 +204,9 @@ impl Grid {
 
     /// Bilinear, corners not aligned, no antialias: `torch.nn.functional.interpolate`.
     fn push_shrunk(&self, map: &mut RowMap, (height, width): (usize, usize)) {
-        let columns: Vec<_> = (0..width).map(|x| neighbours(x, self.width, width)).collect();
+        let columns: Vec<_> = (0..width)
+            .map(|x| neighbours(x, self.width, width))
+            .collect();
         for y in 0..height {
             let (y0, y1, down) = neighbours(y, self.height, height);
             for &(x0, x1, right) in &columns {
@@ -201,7 +217,8 @@ impl Grid {
                     self.feature(y1, x1),
                 ]);
                 let (up, left) = (1.0 - down, 1.0 - right);
-                map.shares.push([up * left, up * right, down * left, down * right]);
+                map.shares
+                    .push([up * left, up * right, down * left, down * right]);
             }
             map.push_plain(NEWLINE);
         }
@@ -233,8 +250,9 @@ mod tests {
     const TILE: u32 = 384;
 
     fn grid(width: u32, height: u32, rounding: Rounding) -> (AnyresPlan, Grid) {
-        let pinpoints: Vec<(u32, u32)> =
-            (1..=6).flat_map(|h| (1..=6).map(move |w| (h * TILE, w * TILE))).collect();
+        let pinpoints: Vec<(u32, u32)> = (1..=6)
+            .flat_map(|h| (1..=6).map(move |w| (h * TILE, w * TILE)))
+            .collect();
         let plan = AnyresPlan::new(Size { width, height }, &pinpoints, TILE).unwrap();
         let grid = Grid::new(&plan, SIDE, Some(9.0), rounding);
         (plan, grid)
@@ -259,7 +277,11 @@ mod tests {
         ] {
             let (plan, grid) = grid(width, height, Rounding::SevenDecimals);
             let shape = Shape::Anyres { plan, grid };
-            assert_eq!((shape.tiles(), shape.tokens()), (tiles, tokens), "{height}x{width}");
+            assert_eq!(
+                (shape.tiles(), shape.tokens()),
+                (tiles, tokens),
+                "{height}x{width}"
+            );
             assert_eq!(shape.row_map().sources.len(), tokens);
         }
         assert_eq!(Shape::Square { side: SIDE }.tokens(), 730);
@@ -292,7 +314,11 @@ mod tests {
         let out = map.apply(&columns)?.flatten_all()?.to_vec1::<f32>()?;
         for x in 1..width - 1 {
             let want = (x as f32 + 0.5) * grid.width as f32 / width as f32 - 0.5;
-            assert!((out[x] - want).abs() < 1e-3, "{x}: {} against {want}", out[x]);
+            assert!(
+                (out[x] - want).abs() < 1e-3,
+                "{x}: {} against {want}",
+                out[x]
+            );
         }
         Ok(())
     }

@@ -24,10 +24,22 @@ fn exp(x: f32) -> f32 {
     let r = x - n * LN2_HIGH - n * LN2_LOW;
     // Taylor's series to the seventh power: its remainder on |r| ≤ ln 2 / 2 is below half an ulp.
     let mut p = 1.0 / 5040.0;
-    for c in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+    for c in [
+        1.0 / 720.0,
+        1.0 / 120.0,
+        1.0 / 24.0,
+        1.0 / 6.0,
+        0.5,
+        1.0,
+        1.0,
+    ] {
         p = p * r + c;
     }
-    let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
+    let exponent = shifted
+        .to_bits()
+        .wrapping_sub(ROUND.to_bits())
+        .wrapping_add(127)
+        << 23;
     p * f32::from_bits(exponent)
 }
 
@@ -87,8 +99,9 @@ pub fn swiglu(gate_up: &Tensor) -> Result<Tensor> {
     }
     let mut out = vec![0.0; rows * inner];
     with_slice(gate_up, |values| {
-        out.par_chunks_mut(inner.max(1)).zip(values.par_chunks(width.max(1))).for_each(
-            |(out, row)| {
+        out.par_chunks_mut(inner.max(1))
+            .zip(values.par_chunks(width.max(1)))
+            .for_each(|(out, row)| {
                 let (gate, up) = row.split_at(inner);
                 pulp::Arch::new().dispatch(
                     #[inline(always)]
@@ -98,8 +111,7 @@ pub fn swiglu(gate_up: &Tensor) -> Result<Tensor> {
                         }
                     },
                 );
-            },
-        );
+            });
         Ok(())
     })?;
     Tensor::from_vec(out, (rows, inner), gate_up.device())

@@ -94,11 +94,27 @@ mod tests {
         let lhs = [1., 2., 3., 4., 5., 6.];
         let rhs_t = [1., 0., 2., 0., 1., 1.];
         let mut dst = vec![10.0; 5];
-        Gemm { m: 2, n: 2, k: 3, alpha: 2.0, accumulate: true, parallel: false }.run(
+        Gemm {
+            m: 2,
+            n: 2,
+            k: 3,
+            alpha: 2.0,
+            accumulate: true,
+            parallel: false,
+        }
+        .run(
             &mut dst,
             3,
-            View { data: &lhs, row_stride: 3, col_stride: 1 },
-            View { data: &rhs_t, row_stride: 1, col_stride: 3 },
+            View {
+                data: &lhs,
+                row_stride: 3,
+                col_stride: 1,
+            },
+            View {
+                data: &rhs_t,
+                row_stride: 1,
+                col_stride: 3,
+            },
         );
         assert_eq!(dst, [24.0, 20.0, 10.0, 42.0, 32.0]);
     }
@@ -107,9 +123,24 @@ mod tests {
     #[should_panic(expected = "right operand out of bounds")]
     fn an_operand_that_is_too_short_is_refused() {
         let mut dst = [0.0; 4];
-        let view = View { data: &[0.0; 4], row_stride: 2, col_stride: 1 };
-        let short = View { data: &[0.0; 3], row_stride: 2, col_stride: 1 };
-        Gemm { m: 2, n: 2, k: 2, alpha: 1.0, accumulate: false, parallel: false }
-            .run(&mut dst, 2, view, short);
+        let view = View {
+            data: &[0.0; 4],
+            row_stride: 2,
+            col_stride: 1,
+        };
+        let short = View {
+            data: &[0.0; 3],
+            row_stride: 2,
+            col_stride: 1,
+        };
+        Gemm {
+            m: 2,
+            n: 2,
+            k: 2,
+            alpha: 1.0,
+            accumulate: false,
+            parallel: false,
+        }
+        .run(&mut dst, 2, view, short);
     }
 }

@@ -33,9 +33,16 @@ impl Linear {
         if let Some(bias) = &bias
             && bias.dims1()? != out
         {
-            candle_core::bail!("bias {:?} does not fit weight {:?}", bias.shape(), weight.shape());
+            candle_core::bail!(
+                "bias {:?} does not fit weight {:?}",
+                bias.shape(),
+                weight.shape()
+            );
         }
-        Ok(Self { weight: weight.contiguous()?, bias })
+        Ok(Self {
+            weight: weight.contiguous()?,
+            bias,
+        })
     }
 
     /// Several layers over one input as one: their weights stacked in order.
@@ -44,7 +51,10 @@ impl Linear {
     /// When their inputs differ in width, or only some have a bias.
     pub fn stacked(layers: &[(Tensor, Option<Tensor>)]) -> Result<Self> {
         let weights: Vec<&Tensor> = layers.iter().map(|(weight, _)| weight).collect();
-        let biases: Vec<&Tensor> = layers.iter().filter_map(|(_, bias)| bias.as_ref()).collect();
+        let biases: Vec<&Tensor> = layers
+            .iter()
+            .filter_map(|(_, bias)| bias.as_ref())
+            .collect();
         let bias = match biases.len() {
             0 => None,
             n if n == layers.len() => Some(Tensor::cat(&biases, 0)?),
@@ -109,13 +119,28 @@ impl Linear {
         let x = x.contiguous()?;
         with_slice(&x, |x| {
             with_slice(&self.weight, |weight| {
-                Gemm { m: rows, n: outputs, k: inputs, alpha: 1.0, accumulate, parallel: true }
-                    .run(
-                        &mut out,
-                        outputs,
-                        View { data: x, row_stride: inputs, col_stride: 1 },
-                        View { data: weight, row_stride: 1, col_stride: inputs },
-                    );
+                Gemm {
+                    m: rows,
+                    n: outputs,
+                    k: inputs,
+                    alpha: 1.0,
+                    accumulate,
+                    parallel: true,
+                }
+                .run(
+                    &mut out,
+                    outputs,
+                    View {
+                        data: x,
+                        row_stride: inputs,
+                        col_stride: 1,
+                    },
+                    View {
+                        data: weight,
+                        row_stride: 1,
+                        col_stride: inputs,
+                    },
+                );
                 Ok(())
             })
         })?;

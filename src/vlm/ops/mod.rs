@@ -12,7 +12,7 @@ mod rope;
 pub(crate) mod slices;
 
 pub use activation::swiglu;
-pub(crate) use activation::{exp_in_place, Lanes};
+pub(crate) use activation::{Lanes, exp_in_place};
 pub(crate) use gemm::{Gemm, View};
 pub use linear::{Activation, Linear};
 pub use norm::{LayerNorm, RmsNorm};

@@ -103,12 +103,14 @@ fn by_row(x: &Tensor, width: usize, f: impl Fn(&[f32], &mut [f32]) + Sync) -> Re
     let x = x.contiguous()?;
     let mut out = vec![0.0; rows * d];
     with_slice(&x, |values| {
-        out.par_chunks_mut(d).zip(values.par_chunks(d)).for_each(|(out, row)| {
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || f(row, out),
-            );
-        });
+        out.par_chunks_mut(d)
+            .zip(values.par_chunks(d))
+            .for_each(|(out, row)| {
+                pulp::Arch::new().dispatch(
+                    #[inline(always)]
+                    || f(row, out),
+                );
+            });
         Ok(())
     })?;
     Tensor::from_vec(out, (rows, d), x.device())

@@ -36,7 +36,10 @@ impl RotaryTable {
             let values: Vec<f32> = angles.par_iter().map(|&a| f(a)).collect();
             Tensor::from_vec(values, (positions.len(), half), device)?.to_dtype(dtype)
         };
-        Ok(Self { cos: table(f32::cos)?, sin: table(f32::sin)? })
+        Ok(Self {
+            cos: table(f32::cos)?,
+            sin: table(f32::sin)?,
+        })
     }
 }
 
@@ -88,7 +91,10 @@ pub fn split_qkv(
 /// Rotates the heads of one position: `(a, b)` to `(a·cos − b·sin, b·cos + a·sin)` for its two halves.
 fn rotate_heads(from: &[f32], to: &mut [f32], cos: &[f32], sin: &[f32]) {
     let half = cos.len();
-    for (from, to) in from.chunks_exact(2 * half).zip(to.chunks_exact_mut(2 * half)) {
+    for (from, to) in from
+        .chunks_exact(2 * half)
+        .zip(to.chunks_exact_mut(2 * half))
+    {
         let (a, b) = from.split_at(half);
         let (to_a, to_b) = to.split_at_mut(half);
         for i in 0..half {
@@ -114,7 +120,10 @@ mod tests {
             let part = qkv.narrow(1, start * d, heads * d)?.contiguous()?;
             let part = part.reshape((1, 5, heads, d))?;
             let want = candle_nn::rotary_emb::rope_thd(&part, &table.cos, &table.sin)?;
-            let worst = (got - want.squeeze(0)?)?.abs()?.max_all()?.to_scalar::<f32>()?;
+            let worst = (got - want.squeeze(0)?)?
+                .abs()?
+                .max_all()?
+                .to_scalar::<f32>()?;
             assert!(worst < 1e-6, "{worst}");
         }
         assert_eq!(value.dims(), [5, 1, 8]);

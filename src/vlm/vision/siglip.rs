@@ -66,16 +66,17 @@ impl Siglip {
         // A convolution whose stride is its size is a linear layer over the pixels of a patch.
         let pixels = 3 * patch * patch;
         let patch_embedding = format!("{embeddings}.patch_embedding");
-        let weight =
-            loader.tensor(&format!("{patch_embedding}.weight"), &[d, 3, patch, patch])?;
+        let weight = loader.tensor(&format!("{patch_embedding}.weight"), &[d, 3, patch, patch])?;
         let bias = loader.tensor(&format!("{patch_embedding}.bias"), &[d])?;
         let layers = (0..used)
             .map(|i| Layer::load(config, &format!("{prefix}.encoder.layers.{i}"), loader))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             patch_embedding: Linear::new(weight.reshape((d, pixels))?, Some(bias))?,
-            position_embedding: loader
-                .tensor(&format!("{embeddings}.position_embedding.weight"), &[side * side, d])?,
+            position_embedding: loader.tensor(
+                &format!("{embeddings}.position_embedding.weight"),
+                &[side * side, d],
+            )?,
             layers,
             heads: config.num_attention_heads,
             image_size: config.image_size,
@@ -114,23 +115,29 @@ impl Siglip {
     fn patches(&self, tiles: &[&[u8]]) -> candle_core::Result<Tensor> {
         let (side, patch, tile) = (self.side, self.patch, self.image_size);
         if let Some(wrong) = tiles.iter().find(|levels| levels.len() != tile * tile * 3) {
-            candle_core::bail!("a tile of {} levels for a tower of {tile} pixels", wrong.len());
+            candle_core::bail!(
+                "a tile of {} levels for a tower of {tile} pixels",
+                wrong.len()
+            );
         }
         let (width, per_tile) = (3 * patch * patch, side * side);
         let mut values = vec![0.0; tiles.len() * per_tile * width];
-        values.par_chunks_mut(width).enumerate().for_each(|(index, out)| {
-            let levels = tiles[index / per_tile];
-            let (top, left) = (index % per_tile / side * patch, index % side * patch);
-            for row in 0..patch {
-                let line = &levels[((top + row) * tile + left) * 3..][..patch * 3];
-                for (col, pixel) in line.chunks_exact(3).enumerate() {
-                    for (c, level) in pixel.iter().enumerate() {
-                        out[(c * patch + row) * patch + col] =
-                            self.normalise.0[c][*level as usize];
+        values
+            .par_chunks_mut(width)
+            .enumerate()
+            .for_each(|(index, out)| {
+                let levels = tiles[index / per_tile];
+                let (top, left) = (index % per_tile / side * patch, index % side * patch);
+                for row in 0..patch {
+                    let line = &levels[((top + row) * tile + left) * 3..][..patch * 3];
+                    for (col, pixel) in line.chunks_exact(3).enumerate() {
+                        for (c, level) in pixel.iter().enumerate() {
+                            out[(c * patch + row) * patch + col] =
+                                self.normalise.0[c][*level as usize];
+                        }
                     }
                 }
-            }
-        });
+            });
         Tensor::from_vec(values, (tiles.len() * per_tile, width), &self.device)?
             .to_dtype(self.dtype)
     }
@@ -138,8 +145,11 @@ impl Siglip {
 
 impl Layer {
     fn load(config: &VisionConfig, prefix: &str, loader: Loader<'_>) -> Result<Self, VlmError> {
-        let (d, inner, eps) =
-            (config.hidden_size, config.intermediate_size, config.layer_norm_eps);
+        let (d, inner, eps) = (
+            config.hidden_size,
+            config.intermediate_size,
+            config.layer_norm_eps,
+        );
         let attention = format!("{prefix}.self_attn");
         let projections = [("q_proj", d), ("k_proj", d), ("v_proj", d)];
         Ok(Self {
@@ -159,7 +169,9 @@ impl Layer {
         let part = |i: usize| qkv.narrow(1, i * heads, heads);
         let attended = attention(&part(0)?, &part(1)?, &part(2)?, packing)?;
         let x = self.out.forward_residual(&attended, x)?;
-        let inner = self.fc1.forward_activated(&self.norm2.forward(&x)?, Activation::GeluTanh)?;
+        let inner = self
+            .fc1
+            .forward_activated(&self.norm2.forward(&x)?, Activation::GeluTanh)?;
         self.fc2.forward_residual(&inner, &x)
     }
 }

@@ -63,16 +63,14 @@ impl Centroids {
                 modalities.insert(modality, view);
             }
         }
-        match views.keys().next() {
-            Some(name) => Err(problem(format!("tensor `{name}` belongs to no modality"))),
-            None => {
-                let centroids = Self::new(metadata.domains, modalities, fused)?;
-                Ok(match metadata.origin {
-                    Some(origin) => centroids.with_origin(origin),
-                    None => centroids,
-                })
-            }
+        if let Some(name) = views.keys().next() {
+            return Err(problem(format!("tensor `{name}` belongs to no modality")));
         }
+        let centroids = Self::new(metadata.domains, modalities, fused)?;
+        Ok(match metadata.origin {
+            Some(origin) => centroids.with_origin(origin),
+            None => centroids,
+        })
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>, String> {

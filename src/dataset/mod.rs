@@ -77,6 +77,8 @@ impl Role {
 pub struct Media {
     /// Which of the two.
     pub kind: MediaKind,
+    /// The path as the row writes it, the same on every machine.
+    pub name: String,
     /// Its place inside the media root. Whether it exists is found when it is decoded.
     pub path: PathBuf,
 }

@@ -1,10 +1,8 @@
 //! From a row of a dataset to what the model takes: first its size, then its pixels.
 
-use std::path::PathBuf;
-
 use crate::checkpoint::Checkpoint;
-use crate::dataset::{Dataset, MediaKind};
-use crate::media::{self, Limits, Orientation, Resampler};
+use crate::dataset::{Dataset, Media, MediaKind};
+use crate::media::{self, Limits, MediaError, Orientation, Resampler};
 use crate::prompt::{Prompt, PromptError, Prompter};
 use crate::store::Failure;
 use crate::vlm::{self, Input, PictureProcessor, PictureShape};
@@ -25,7 +23,7 @@ pub struct Measured {
     pub row: u64,
     id: String,
     prompt: Prompt,
-    pictures: Vec<(PathBuf, PictureShape)>,
+    pictures: Vec<(Media, PictureShape)>,
 }
 
 impl Preparer {
@@ -81,15 +79,16 @@ impl Preparer {
         let sizes = sample
             .media
             .iter()
-            .map(|media| media::probe_file(&media.path, self.orientation, self.limits))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| failure(error.to_string()))?;
+            .map(|picture| {
+                media::probe_file(&picture.path, self.orientation, self.limits)
+                    .map_err(|error| failure(reason(picture, &error)))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
         let shapes = self
             .pictures
             .shapes(&sizes)
             .map_err(|error| failure(error.to_string()))?;
-        let paths = sample.media.iter().map(|media| media.path.clone());
-        let pictures: Vec<_> = paths.zip(shapes).collect();
+        let pictures: Vec<_> = sample.media.iter().cloned().zip(shapes).collect();
         let measured = Measured {
             row: sample.row,
             id: sample.id.clone(),
@@ -112,13 +111,13 @@ impl Preparer {
     /// Whatever makes a picture unusable, as the failure to be recorded.
     pub fn load(&self, measured: &Measured) -> Result<Input, Failure> {
         let mut pictures = Vec::with_capacity(measured.pictures.len());
-        for (path, shape) in &measured.pictures {
-            let rendered = media::load(path, self.orientation, self.limits)
-                .and_then(|picture| self.pictures.render(&picture, shape.clone()));
+        for (picture, shape) in &measured.pictures {
+            let rendered = media::load(&picture.path, self.orientation, self.limits)
+                .and_then(|pixels| self.pictures.render(&pixels, shape.clone()));
             pictures.push(rendered.map_err(|error| Failure {
                 row: measured.row,
                 id: measured.id.clone(),
-                reason: error.to_string(),
+                reason: reason(picture, &error),
             })?);
         }
         Ok(Input {
@@ -126,6 +125,11 @@ impl Preparer {
             pictures,
         })
     }
+}
+
+/// Why a picture cannot be used. It goes into a shard, whose bytes must not depend on where the data lies.
+fn reason(picture: &Media, error: &MediaError) -> String {
+    format!("{}: {}", picture.name, error.problem())
 }
 
 impl Measured {

@@ -125,6 +125,18 @@ impl MediaError {
         }
     }
 
+    /// The fault without the file's path, so that it reads the same on every machine.
+    pub fn problem(&self) -> String {
+        match self {
+            Self::File(error) if error.kind() == io::ErrorKind::NotFound => {
+                "there is no such file".into()
+            }
+            Self::File(error) => error.kind().to_string(),
+            Self::In { source, .. } => source.problem(),
+            fault => fault.to_string(),
+        }
+    }
+
     /// The same fault with the file's name; an I/O error has it already.
     pub(super) fn within(self, path: &Path) -> Self {
         match self {

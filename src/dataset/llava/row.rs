@@ -28,6 +28,7 @@ pub(super) fn parse(row: u64, bytes: &[u8], root: &MediaRoot) -> Result<Sample, 
         .map(|(kind, path)| {
             Ok(Media {
                 kind,
+                name: path.to_owned(),
                 path: root.resolve(path)?,
             })
         })

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -24,7 +25,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
-    Ok(match extract(arguments)? {
+    Ok(match extract(arguments, "extract")? {
         Some((session, _)) => {
             tracing::info!("next: madmix solve {}", session.config.output.display());
             Ending::Done
@@ -33,8 +34,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     })
 }
 
-/// Makes what is missing and writes the centroids; `None` if it was interrupted.
-pub(super) fn extract(arguments: &Arguments) -> Result<Option<(Session, Centroids)>> {
+/// Makes what is missing and writes the centroids; `None` if it was interrupted. `command` is the subcommand
+/// that goes on from there.
+pub(super) fn extract(
+    arguments: &Arguments,
+    command: &str,
+) -> Result<Option<(Session, Centroids)>> {
     let stop = stop::on_signal().context("listening for signals")?;
     let session = Session::open(&arguments.config)?;
     let folder = &session.config.output;
@@ -47,15 +52,14 @@ pub(super) fn extract(arguments: &Arguments) -> Result<Option<(Session, Centroid
     let mut failures = FailureLimit::new(
         session.datasets(),
         session.config.extract.max_failure_rate,
-        &folder.join("failures.jsonl"),
+        Some(&folder.join("failures.jsonl")),
     );
     let outcome = make_shards(&session, &store, missing, &stop, &mut failures);
     // The list is wanted most when there were too many.
     let listed = failures.write();
     if outcome? == Outcome::Interrupted {
         tracing::warn!(
-            "interrupted; every finished shard is kept. The same command goes on from there: \
-             madmix run {}",
+            "interrupted; every finished shard is kept. To go on from there: madmix {command} {}",
             arguments.config.display()
         );
         return Ok(None);
@@ -77,18 +81,22 @@ fn make_shards(
     session: &Session,
     store: &Store,
     missing: Vec<ShardWork>,
-    stop: &std::sync::atomic::AtomicBool,
+    stop: &AtomicBool,
     failures: &mut FailureLimit,
 ) -> Result<Outcome> {
     add_stored_failures(session, store, &missing, failures)?;
     if missing.is_empty() {
+        failures.check()?;
         tracing::info!("every shard is there already");
         return Ok(Outcome::Complete);
     }
-    let plans = measure(&missing, session);
+    let Some(plans) = measure(&missing, session, stop) else {
+        return Ok(Outcome::Interrupted);
+    };
     for (dataset, plan) in &plans {
-        failures.add(dataset, &plan.failures)?;
+        failures.add(dataset, &plan.failures);
     }
+    failures.check()?;
     let total: Tally = plans.values().map(|plan| plan.tally).sum();
     let started = Instant::now();
     let model = vlm::load(&session.checkpoint, session.dtype, &session.device)?;
@@ -111,7 +119,8 @@ fn make_shards(
     };
     let bar = terminal::JobBar::new(total);
     let outcome = extract::run(&pass, &mut pipeline, store, &bar, |shard| {
-        failures.add_shard(shard)
+        failures.add(&shard.dataset, &shard.failures);
+        failures.check()
     });
     bar.finish();
     Ok(outcome?)
@@ -149,18 +158,23 @@ fn add_stored_failures(
     for dataset in session.datasets() {
         for index in 0..dataset.shards() {
             if !missing.contains(&(dataset.name.as_str(), index)) {
-                failures.add_shard(&store.load(&dataset.key, &dataset.name, index)?)?;
+                let shard = store.load(&dataset.key, &dataset.name, index)?;
+                failures.add(&dataset.name, &shard.failures);
             }
         }
     }
     Ok(())
 }
 
-/// Counts the tokens of all samples, with a bar.
-pub(super) fn measure(work: &[ShardWork], session: &Session) -> BTreeMap<String, DatasetPlan> {
+/// Counts the tokens of all samples, with a bar; `None` if it was stopped.
+pub(super) fn measure(
+    work: &[ShardWork],
+    session: &Session,
+    stop: &AtomicBool,
+) -> Option<BTreeMap<String, DatasetPlan>> {
     let samples = work.iter().map(|shard| shard.samples().len() as u64).sum();
     let bar = terminal::bar("measuring samples", samples, false);
-    let plans = extract::plan(work, &session.preparer, &|| bar.inc(1));
+    let plans = extract::plan(work, &session.preparer, stop, &|| bar.inc(1));
     bar.finish_and_clear();
     plans
 }

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -10,6 +11,9 @@ use clap::Args;
 use super::session::Session;
 use super::{Ending, extract};
 use crate::extract::{FailureLimit, ShardWork};
+
+/// How many failures of a dataset are shown.
+const SHOWN: usize = 10;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -28,7 +32,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
             })
         })
         .collect();
-    let plans = extract::measure(&work, &session);
+    // Nothing is left behind, so a signal may simply end it.
+    let Some(plans) = extract::measure(&work, &session, &AtomicBool::new(false)) else {
+        return Ok(Ending::Interrupted);
+    };
     let width = session
         .datasets()
         .map(|dataset| dataset.name.chars().count())
@@ -56,15 +63,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         )
         .context("writing to standard output")?;
     }
-    let config = &session.config;
-    let list = config.output.join("failures.jsonl");
-    let mut limit = FailureLimit::new(session.datasets(), config.extract.max_failure_rate, &list);
+    let rate = session.config.extract.max_failure_rate;
+    let mut limit = FailureLimit::new(session.datasets(), rate, None);
     for (dataset, plan) in &plans {
-        for failure in &plan.failures {
+        for failure in plan.failures.iter().take(SHOWN) {
             let (row, id, reason) = (failure.row, &failure.id, &failure.reason);
             tracing::warn!("{dataset}, row {row} ({id}): {reason}");
         }
-        limit.add(dataset, &plan.failures)?;
+        if plan.failures.len() > SHOWN {
+            let more = plan.failures.len() - SHOWN;
+            tracing::warn!("{dataset}: and {more} more; `madmix run` lists all");
+        }
+        limit.add(dataset, &plan.failures);
     }
+    limit.check()?;
     Ok(Ending::Done)
 }

@@ -6,7 +6,7 @@ use super::extract::Arguments;
 use super::{Ending, extract, solve};
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
-    let Some((session, centroids)) = extract::extract(arguments)? else {
+    let Some((session, centroids)) = extract::extract(arguments, "run")? else {
         return Ok(Ending::Interrupted);
     };
     let mix = &session.config.mix;

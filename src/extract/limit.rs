@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{DatasetWork, ExtractError};
-use crate::store::{Failure, Failures, Published, Shard, StoreError};
+use crate::store::{Failure, FailureRecord, Failures, StoreError};
 
 /// A dataset lost more samples than it may.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "dataset \"{dataset}\": {failed} of {samples} samples failed, more than \
-     extract.max_failure_rate = {limit} allows; the first: row {row} ({id}): {reason}. All are \
-     listed in {list}. Mend the data and run again with --retry-failed, or raise the limit"
+     extract.max_failure_rate = {limit} allows; the first: row {row} ({id}): {reason}.{}{} Mend \
+     the data and run again with --retry-failed, or raise the limit",
+    also(others), listed(list.as_deref())
 )]
 pub struct TooManyFailures {
     /// The dataset's name.
@@ -28,28 +29,44 @@ pub struct TooManyFailures {
     pub id: String,
     /// The first failure's reason.
     pub reason: String,
-    /// Where all failures are listed.
-    pub list: String,
+    /// The other datasets that have too many.
+    pub others: Vec<String>,
+    /// Where all failures are listed, if they are.
+    pub list: Option<PathBuf>,
+}
+
+fn also(others: &[String]) -> String {
+    match others {
+        [] => String::new(),
+        others => format!(" Too many failed also of \"{}\".", others.join("\", \"")),
+    }
+}
+
+fn listed(list: Option<&Path>) -> String {
+    list.map_or_else(String::new, |list| {
+        format!(" All are listed in {}.", list.display())
+    })
 }
 
 /// The failures of a run, and how many a dataset may have.
 pub struct FailureLimit {
     rate: f64,
-    list: PathBuf,
+    list: Option<PathBuf>,
     samples: BTreeMap<String, usize>,
     failures: Failures,
 }
 
 impl FailureLimit {
-    /// No failures yet; at most `rate` of each dataset's samples may fail. `list` is where they are written.
+    /// No failures yet; at most `rate` of each dataset's samples may fail. `list` is where they are written,
+    /// if anywhere.
     pub fn new<'a>(
         datasets: impl Iterator<Item = &'a DatasetWork>,
         rate: f64,
-        list: &Path,
+        list: Option<&Path>,
     ) -> Self {
         Self {
             rate,
-            list: list.to_owned(),
+            list: list.map(Path::to_owned),
             samples: datasets
                 .map(|dataset| (dataset.name.clone(), dataset.order.len()))
                 .collect(),
@@ -58,42 +75,39 @@ impl FailureLimit {
     }
 
     /// Adds failures of a dataset; one that was added before counts once.
+    pub fn add(&mut self, dataset: &str, failures: &[Failure]) {
+        self.failures.add(dataset, failures);
+    }
+
+    /// Whether every dataset is within the limit. To be asked once all that is known has been added, so that
+    /// the list and the message hold all of it.
     ///
     /// # Errors
-    /// When the dataset now has more than it may. The failures are listed all the same.
-    pub fn add(&mut self, dataset: &str, failures: &[Failure]) -> Result<(), ExtractError> {
-        self.failures.add(dataset, failures);
-        let samples = self.samples.get(dataset).copied().unwrap_or(0);
-        let mut of_dataset = self
-            .failures
-            .records()
-            .filter(|record| record.dataset == dataset)
-            .peekable();
-        let Some(first) = of_dataset.peek().copied() else {
+    /// When a dataset has more failures than it may.
+    pub fn check(&self) -> Result<(), ExtractError> {
+        let mut failed: BTreeMap<&str, Vec<&FailureRecord>> = BTreeMap::new();
+        for record in self.failures.records() {
+            failed.entry(&record.dataset).or_default().push(record);
+        }
+        failed.retain(|dataset, records| {
+            let samples = self.samples.get(*dataset).copied().unwrap_or(0);
+            records.len() as f64 > self.rate * samples as f64
+        });
+        let Some((dataset, records)) = failed.pop_first() else {
             return Ok(());
         };
-        let failed = of_dataset.count();
-        if failed as f64 <= self.rate * samples as f64 {
-            return Ok(());
-        }
+        let first = records[0];
         Err(ExtractError::TooManyFailures(Box::new(TooManyFailures {
             dataset: dataset.to_owned(),
-            failed,
-            samples,
+            failed: records.len(),
+            samples: self.samples.get(dataset).copied().unwrap_or(0),
             limit: self.rate,
             row: first.row,
             id: first.id.clone(),
             reason: first.reason.clone(),
-            list: self.list.display().to_string(),
+            others: failed.into_keys().map(str::to_owned).collect(),
+            list: self.list.clone(),
         })))
-    }
-
-    /// Adds the failures of a shard, as [`Self::add`].
-    ///
-    /// # Errors
-    /// As [`Self::add`].
-    pub fn add_shard(&mut self, shard: &Shard) -> Result<(), ExtractError> {
-        self.add(&shard.dataset, &shard.failures)
     }
 
     /// Failures of all datasets.
@@ -101,14 +115,14 @@ impl FailureLimit {
         self.failures.records().len() as u64
     }
 
-    /// Writes the list.
+    /// Writes the list, where there is a place for it.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(&self) -> Result<Published, ExtractError> {
-        Ok(self
-            .failures
-            .publish(&self.list)
-            .map_err(StoreError::from)?)
+    pub fn write(&self) -> Result<(), ExtractError> {
+        if let Some(list) = &self.list {
+            self.failures.publish(list).map_err(StoreError::from)?;
+        }
+        Ok(())
     }
 }

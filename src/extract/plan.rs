@@ -1,6 +1,7 @@
 //! Measuring samples without a model: how many tokens there are, and which samples cannot be used.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
@@ -22,12 +23,14 @@ pub struct DatasetPlan {
     pub failures: Vec<Failure>,
 }
 
-/// Measures shards, several at a time; `advance` hears of each sample. The result is by dataset name.
+/// Measures shards, several at a time; `advance` hears of each sample. The result is by dataset name, or
+/// `None` once `stop` is set.
 pub fn plan(
     work: &[ShardWork],
     preparer: &Preparer,
+    stop: &AtomicBool,
     advance: &(dyn Fn() + Sync),
-) -> BTreeMap<String, DatasetPlan> {
+) -> Option<BTreeMap<String, DatasetPlan>> {
     let samples: Vec<(&ShardWork, u64)> = work
         .iter()
         .flat_map(|shard| shard.samples().iter().map(move |&i| (shard, i)))
@@ -35,11 +38,14 @@ pub fn plan(
     let measured: Vec<_> = samples
         .par_iter()
         .map(|(shard, index)| {
+            if stop.load(Ordering::Relaxed) {
+                return None;
+            }
             let measured = preparer.measure(shard.dataset.dataset.as_ref(), *index);
             advance();
-            measured.map(|sample| (sample.tokens() as u64, sample.picture_tokens() as u64))
+            Some(measured.map(|sample| (sample.tokens() as u64, sample.picture_tokens() as u64)))
         })
-        .collect();
+        .collect::<Option<_>>()?;
     let mut plans: BTreeMap<String, DatasetPlan> = BTreeMap::new();
     for ((shard, _), measured) in samples.iter().zip(measured) {
         let plan = plans.entry(shard.dataset.name.clone()).or_default();
@@ -56,5 +62,5 @@ pub fn plan(
             }
         }
     }
-    plans
+    Some(plans)
 }

@@ -1,7 +1,7 @@
 //! What can be wrong with a shard or a run's folder.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use safetensors::tensor::SafeTensorError;
 use thiserror::Error;
@@ -114,14 +114,17 @@ pub enum StoreError {
     },
     /// The shard was made from another checkpoint, other settings or other data.
     #[error(
-        "{} was made from something else:\n  {}\nchoose another output folder, or delete {} to extract it again",
-        path.display(), differences.join("\n  "), path.parent().unwrap_or(path).display()
+        "{} was made from something else:\n  {}\nchoose another output folder, or delete {} to extract {} again",
+        path.display(), differences.join("\n  "), stale(path, *dataset_only).display(),
+        if *dataset_only { "the dataset" } else { "everything" }
     )]
     OtherKey {
         /// The shard's file.
         path: PathBuf,
         /// One line per part that differs, with both values.
         differences: Vec<String>,
+        /// Whether nothing but the dataset differs, so that the other datasets' shards are good.
+        dataset_only: bool,
     },
     /// A shard is damaged again whenever it has been replaced.
     #[error("{} was damaged each time it was looked at: check the disk", path.display())]
@@ -129,4 +132,14 @@ pub enum StoreError {
         /// The shard's file.
         path: PathBuf,
     },
+}
+
+/// The folder that a shard of something else spoils: its dataset's, or that of all shards.
+fn stale(shard: &Path, dataset_only: bool) -> &Path {
+    let folder = shard.parent().unwrap_or(shard);
+    if dataset_only {
+        folder
+    } else {
+        folder.parent().unwrap_or(folder)
+    }
 }

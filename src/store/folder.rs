@@ -104,7 +104,13 @@ impl Store {
         if let ShardState::Present(shard) = &state {
             let differences = shard.key.differences(key);
             if !differences.is_empty() {
-                return Err(StoreError::OtherKey { path, differences });
+                let dataset_only =
+                    shard.key.checkpoint == key.checkpoint && shard.key.settings == key.settings;
+                return Err(StoreError::OtherKey {
+                    path,
+                    differences,
+                    dataset_only,
+                });
             }
         }
         Ok(state)

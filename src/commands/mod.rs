@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::ConfigError;
+use crate::mix::MixError;
 
 /// The run was stopped on request and can go on where it was.
 const INTERRUPTED: u8 = 75;
@@ -49,6 +50,15 @@ enum Ending {
     Interrupted,
 }
 
+/// Whether the user has to change the command or the config.
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.is::<ConfigError>()
+        || matches!(
+            error.downcast_ref(),
+            Some(MixError::UnknownMethod { .. } | MixError::Lambda { .. })
+        )
+}
+
 /// Reads the arguments, does what they say and returns the exit code: 0 done, 1 failed, 2 wrong usage or
 /// config, 75 interrupted and resumable.
 pub fn main() -> ExitCode {
@@ -76,7 +86,7 @@ fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(Ending::Interrupted) => INTERRUPTED.into(),
         Err(error) => {
             terminal::error(&error);
-            if error.is::<ConfigError>() {
+            if is_usage(&error) {
                 USAGE.into()
             } else {
                 ExitCode::FAILURE

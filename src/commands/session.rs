@@ -37,16 +37,24 @@ impl Session {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let config = Config::read(path)?;
         // A method that does not exist should not be found out after hours of extraction.
+        let in_config = |message: String| config::ConfigError::Value {
+            path: path.to_owned(),
+            message,
+        };
         crate::mix::method(
             &config.mix.method,
             &crate::mix::Parameters {
                 lambda: config.mix.lambda,
             },
         )
-        .map_err(|error| config::ConfigError::Value {
-            path: path.to_owned(),
-            message: error.to_string(),
-        })?;
+        .map_err(|error| in_config(error.to_string()))?;
+        if config.output.exists() && !config.output.is_dir() {
+            let message = format!(
+                "output is {}, which is a file; name a folder",
+                config.output.display()
+            );
+            return Err(in_config(message).into());
+        }
         let opened = device::open(&config.model.device)?;
         let dtype = device::dtype(
             match config.model.dtype {
@@ -55,7 +63,8 @@ impl Session {
                 Dtype::Bf16 => Some(DType::BF16),
             },
             &opened.device,
-        )?;
+        )
+        .map_err(|error| in_config(error.to_string()))?;
         let bars = Arc::new(FileBars::default());
         let on_progress: OnProgress = {
             let bars = Arc::clone(&bars);
@@ -69,7 +78,9 @@ impl Session {
         let started = Instant::now();
         let checkpoint = Checkpoint::open(&config.model.checkpoint, base, &options)?;
         for layer in &config.extract.layers {
-            layer.index(checkpoint.family.depth())?;
+            layer
+                .index(checkpoint.family.depth())
+                .map_err(|error| in_config(error.to_string()))?;
         }
         let fingerprint = checkpoint.fingerprint(&on_progress)?;
         bars.clear();

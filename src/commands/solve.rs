@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     method: Option<String>,
     /// The regularisation of MaD-Mix; if not given, as in the run's config.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     lambda: Option<f64>,
     /// Print the mixture as JSON.
     #[arg(long)]

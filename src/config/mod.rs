@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::{DatasetSpec, Filter};
 use crate::media::{Limits, Resampler};
 use crate::mix::Aggregation;
-use crate::vlm::{Layer, TextScope};
+use crate::vlm::{Layer, TextScope, device};
 
 pub use problem::ConfigError;
 use problem::explain;
@@ -279,7 +279,25 @@ impl Config {
         {
             return Err(format!("mix.layer = {layer} is not among extract.layers"));
         }
-        self.check_domains()
+        device::check_name(&self.model.device)?;
+        self.check_domains()?;
+        self.check_shares()
+    }
+
+    /// What the method `human` needs, which is better known before hours of extraction than after.
+    fn check_shares(&self) -> Result<(), String> {
+        let without = |domain: &&Domain| domain.human.is_none();
+        match self.domains.iter().find(without) {
+            _ if self.mix.method != "human" => Ok(()),
+            Some(domain) => Err(format!(
+                "mix.method = \"human\" needs `human` in every [[domain]], and \"{}\" has none",
+                domain.name
+            )),
+            None if self.domains.iter().all(|domain| domain.human == Some(0.0)) => {
+                Err("mix.method = \"human\" needs a `human` above 0".into())
+            }
+            None => Ok(()),
+        }
     }
 
     fn check_domains(&self) -> Result<(), String> {

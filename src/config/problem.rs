@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error(transparent)]
+    #[error("cannot read the config: {0}")]
     Read(std::io::Error),
     /// It is no TOML, or a key is unknown, missing or of the wrong type.
     #[error("{}, {message}", path.display())]

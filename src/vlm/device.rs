@@ -13,6 +13,27 @@ pub struct Opened {
     pub description: String,
 }
 
+/// The ordinal of `cuda` or `cuda:N`.
+fn cuda_ordinal(name: &str) -> Option<usize> {
+    match name.strip_prefix("cuda")? {
+        "" => Some(0),
+        rest => rest.strip_prefix(':')?.parse().ok(),
+    }
+}
+
+/// Whether a device may be called so, whatever this machine has.
+///
+/// # Errors
+/// Says which names there are.
+pub fn check_name(name: &str) -> Result<(), String> {
+    if matches!(name, "auto" | "cpu") || cuda_ordinal(name).is_some() {
+        return Ok(());
+    }
+    Err(format!(
+        "device = \"{name}\": expected \"auto\", \"cpu\", \"cuda\" or \"cuda:N\""
+    ))
+}
+
 /// Opens `auto`, `cpu`, `cuda` or `cuda:N`. `auto` takes the first CUDA device if there is one.
 ///
 /// # Errors
@@ -37,14 +58,7 @@ pub fn open(name: &str) -> Result<Opened, VlmError> {
             Err(reason) => cpu(format!(" ({reason})")),
         }),
         _ => {
-            let ordinal = match name.strip_prefix("cuda") {
-                Some("") => Some(0),
-                Some(rest) => rest
-                    .strip_prefix(':')
-                    .and_then(|number| number.parse().ok()),
-                None => None,
-            };
-            let ordinal = ordinal.ok_or_else(|| {
+            let ordinal = cuda_ordinal(name).ok_or_else(|| {
                 failed("expected \"auto\", \"cpu\", \"cuda\" or \"cuda:N\"".into())
             })?;
             Ok(on_cuda(ordinal, open_cuda(ordinal).map_err(failed)?))

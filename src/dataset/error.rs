@@ -35,6 +35,9 @@ pub enum DatasetProblem {
     /// The file cannot be read.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// Nothing has that name.
+    #[error("there is no such file; `path` starts from the config's folder")]
+    NoFile,
     /// A folder, a pipe or a device.
     #[error("not a regular file; name the annotation file itself")]
     NotAFile,

@@ -180,7 +180,11 @@ pub fn open_with(
 }
 
 fn recognise(path: &Path) -> Result<&'static Format, DatasetProblem> {
-    if !fs_err::metadata(path)?.is_file() {
+    let metadata = fs_err::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => DatasetProblem::NoFile,
+        _ => error.into(),
+    })?;
+    if !metadata.is_file() {
         return Err(DatasetProblem::NotAFile);
     }
     let mut head = Vec::new();

@@ -145,7 +145,10 @@ pub enum MixError {
         known: Vec<&'static str>,
     },
     /// A centroids file cannot be understood.
-    #[error("{} is not a centroids file: {problem}", path.display())]
+    #[error(
+        "{} is not a whole centroids file: {problem}; `madmix extract` writes one from a run's shards",
+        path.display()
+    )]
     File {
         /// The file.
         path: PathBuf,

@@ -38,7 +38,10 @@ fn open(spec: &DatasetSpec, progress: Progress<'_>) -> Opened {
         .unwrap_or(&spec.path);
     let media = MediaRoot::open(root).map_err(|error| DatasetProblem::MediaRoot {
         path: root.to_owned(),
-        reason: error.to_string(),
+        reason: match error.kind() {
+            std::io::ErrorKind::NotFound => "there is none of that name".into(),
+            _ => error.to_string(),
+        },
     })?;
     let rows = JsonRows::open(&spec.path, spec.filter.as_ref(), progress)?;
     Ok(Box::new(Llava { rows, media }))

@@ -1,0 +1,18 @@
+//! The program as its users meet it: every test starts the binary in a folder of its own and looks at the exit code,
+//! at what it prints, and at the files it leaves.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod broken_pictures;
+mod config_mistakes;
+mod damage;
+mod data_mistakes;
+mod demo;
+mod growth;
+mod help;
+mod interruption;
+mod other_run;
+mod project;
+mod same_bytes;
+mod samples;
+mod solve;

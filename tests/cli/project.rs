@@ -1,0 +1,236 @@
+//! A small project to run the program on: two domains, one of text alone and one with pictures of 20 pixels.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+use assert_cmd::Command;
+use image::ImageFormat;
+use tempfile::TempDir;
+
+use crate::samples::{picture, picture_row, rows};
+
+/// The repository's folder.
+pub(crate) const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+const BINARY: &str = env!("CARGO_BIN_EXE_madmix");
+/// What a user's shell may have set and the tests' results must not depend on.
+const VARIABLES: [&str; 5] = [
+    "COLUMNS",
+    "MADMIX_LOG",
+    "RAYON_NUM_THREADS",
+    "RUST_BACKTRACE",
+    "RUST_LOG",
+];
+
+const CONFIG: &str = r#"output = "run"
+
+[model]
+checkpoint = "[REPO]/models/tiny-llava-onevision"
+device = "cpu"
+
+[extract]
+seed = 0
+
+[[domain]]
+name = "Words"
+[[domain.dataset]]
+path = "words.jsonl"
+
+[[domain]]
+name = "Pictures"
+[[domain.dataset]]
+path = "pictures.jsonl"
+"#;
+
+/// A folder with `mix.toml` and its data. The run goes to `run`.
+pub(crate) struct Project {
+    folder: TempDir,
+}
+
+/// What the program did. Its text form, made for snapshots, has the project's folder as `[DIR]`.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Files by their path below a folder.
+pub(crate) type Tree = BTreeMap<PathBuf, Vec<u8>>;
+
+impl Project {
+    /// Twelve conversations, and six questions about a picture each.
+    pub(crate) fn new() -> Self {
+        let project = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        project.write("mix.toml", CONFIG.replace("[REPO]", REPOSITORY));
+        project.write("words.jsonl", rows(0..12));
+        let pictures: String = (0..6).map(|i| picture_row(i) + "\n").collect();
+        project.write("pictures.jsonl", pictures);
+        for i in 0..6 {
+            project.write(&format!("{i}.png"), picture(i, ImageFormat::Png));
+        }
+        project
+    }
+
+    /// A file or folder of the project.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, content).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs_err::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Replaces a piece of a file, which must be there.
+    pub(crate) fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = self.read(name);
+        assert!(text.contains(from), "{name} has no {from}:\n{text}");
+        self.write(name, text.replacen(from, to, 1));
+    }
+
+    /// Adds a line to the section `[extract]`.
+    pub(crate) fn extract(&self, line: &str) {
+        self.edit("mix.toml", "[extract]\n", &format!("[extract]\n{line}\n"));
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(BINARY);
+        command.args(arguments).current_dir(self.folder.path());
+        for name in VARIABLES {
+            command.env_remove(name);
+        }
+        command.env("HF_HUB_OFFLINE", "1");
+        command
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn madmix(&self, arguments: &[&str]) -> Ended {
+        self.ended(&mut self.command(arguments))
+    }
+
+    pub(crate) fn ended(&self, command: &mut Command) -> Ended {
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| {
+            let text = String::from_utf8(bytes).unwrap();
+            let folder = self.folder.path().to_str().unwrap();
+            text.replace(folder, "[DIR]").replace(REPOSITORY, "[REPO]")
+        };
+        Ended {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
+    /// `madmix run`, which must succeed.
+    pub(crate) fn run(&self) -> Ended {
+        self.madmix(&["run", "mix.toml"]).expect(0)
+    }
+
+    /// Starts the program and leaves it running.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = std::process::Command::new(BINARY);
+        command.args(arguments).current_dir(self.folder.path());
+        for name in VARIABLES {
+            command.env_remove(name);
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.spawn().unwrap()
+    }
+
+    /// All files of the run.
+    pub(crate) fn tree(&self) -> Tree {
+        tree(&self.path("run"))
+    }
+
+    /// The run's files as they are for every folder and every data that is the same: all but its config.
+    pub(crate) fn results(&self) -> Tree {
+        let mut tree = self.tree();
+        tree.remove(Path::new("config.toml"));
+        tree
+    }
+}
+
+impl Ended {
+    /// The same, once the exit code is as it should be.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self}");
+        self
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code {
+            Some(code) => writeln!(f, "exit code {code}")?,
+            None => writeln!(f, "ended by a signal")?,
+        }
+        for (title, text) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            if !text.is_empty() {
+                writeln!(f, "--- {title}\n{}", text.trim_end())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Compares a snapshot with how the program ended, without what varies from run to run.
+#[macro_export]
+macro_rules! assert_ended {
+    ($name:literal, $ended:expr) => {
+        insta::with_settings!({
+            filters => [(r"\d+\.\d\d s\b", "[TIME]"), (r"\d+ tokens/s", "[RATE]"), (r"\b[0-9a-f]{64}\b", "[HASH]")],
+            omit_expression => true,
+            prepend_module_to_snapshot => false,
+        }, { insta::assert_snapshot!($name, $ended.to_string()) })
+    };
+}
+
+pub(crate) fn tree(folder: &Path) -> Tree {
+    let mut files = Tree::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs_err::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().to_owned();
+                files.insert(name, fs_err::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+/// Fails with the names of the files that differ.
+#[track_caller]
+pub(crate) fn assert_same(found: &Tree, expected: &Tree) {
+    let mut report = String::new();
+    for name in found
+        .keys()
+        .chain(expected.keys().filter(|name| !found.contains_key(*name)))
+    {
+        let (found, expected) = (found.get(name), expected.get(name));
+        if found != expected {
+            let bytes = |file: Option<&Vec<u8>>| {
+                file.map_or("absent".into(), |f| format!("{} bytes", f.len()))
+            };
+            let (found, expected) = (bytes(found), bytes(expected));
+            writeln!(report, "{}: {found}, expected {expected}", name.display()).unwrap();
+        }
+    }
+    assert!(report.is_empty(), "files differ:\n{report}");
+}

@@ -1,0 +1,138 @@
+//! Other weights from the same centroids.
+
+use serde_json::Value;
+
+use crate::assert_ended;
+use crate::project::{Ended, Project, assert_same};
+
+/// A project that was run, with today's shares in its config.
+fn solved() -> Project {
+    let project = Project::new();
+    project.edit(
+        "mix.toml",
+        "name = \"Words\"",
+        "name = \"Words\"\nhuman = 3",
+    );
+    project.edit(
+        "mix.toml",
+        "name = \"Pictures\"",
+        "name = \"Pictures\"\nhuman = 1",
+    );
+    project.run();
+    project
+}
+
+fn weights(json: &str) -> Vec<f64> {
+    let mixture: Value = serde_json::from_str(json).unwrap();
+    mixture["domains"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|domain| domain["weight"].as_f64().unwrap())
+        .collect()
+}
+
+#[test]
+fn extract_and_solve_are_run() {
+    let whole = Project::new();
+    let ran = whole.run();
+    let parts = Project::new();
+    let extracted = parts.madmix(&["extract", "mix.toml"]).expect(0);
+    assert!(extracted.stdout.is_empty(), "{extracted}");
+    assert!(
+        extracted.stderr.contains("next: madmix solve [DIR]/run"),
+        "{extracted}"
+    );
+    assert!(!parts.path("run/mixture.json").exists());
+    let solved = parts.madmix(&["solve", "run"]).expect(0);
+    assert_eq!(solved.stdout, ran.stdout);
+    assert_same(&parts.results(), &whole.results());
+}
+
+#[test]
+fn another_method_and_lambda() {
+    let project = solved();
+    let solve = |arguments: &[&str]| {
+        let mut all = vec!["solve", "run", "--json"];
+        all.extend(arguments);
+        let ended = project.madmix(&all).expect(0);
+        assert_eq!(
+            ended.stdout,
+            project.read("run/mixture.json"),
+            "what is printed is what is kept"
+        );
+        weights(&ended.stdout)
+    };
+    assert_eq!(solve(&["--method", "uniform"]), [0.5, 0.5]);
+    assert_eq!(solve(&["--method", "human"]), [0.75, 0.25]);
+    let (ten, small) = (solve(&[]), solve(&["--lambda", "0.01"]));
+    assert_ne!(ten, small);
+    assert_eq!(
+        ten,
+        solve(&["--lambda", "10"]),
+        "10 is what the config says"
+    );
+}
+
+#[test]
+fn centroids_alone_are_enough() {
+    let project = solved();
+    let mixture = project.read("run/mixture.json");
+    fs_err::copy(
+        project.path("run/centroids.safetensors"),
+        project.path("mine.safetensors"),
+    )
+    .unwrap();
+    let ended = project
+        .madmix(&["solve", "mine.safetensors", "--json"])
+        .expect(0);
+    assert_eq!(ended.stdout, mixture);
+    assert!(ended.stderr.is_empty(), "nothing is written: {ended}");
+    assert_ended!(
+        "solve_table",
+        project.madmix(&["solve", "mine.safetensors"]).expect(0)
+    );
+}
+
+#[test]
+fn mistakes() {
+    let project = Project::new();
+    let solve = |arguments: &[&str]| {
+        let mut all = vec!["solve"];
+        all.extend(arguments);
+        project.madmix(&all)
+    };
+    fs_err::create_dir(project.path("photos")).unwrap();
+    assert_ended!("solve_no_run", solve(&["photos"]).expect(1));
+    assert_ended!("solve_nothing", solve(&["nowhere"]).expect(1));
+    assert_ended!("solve_config", solve(&["mix.toml"]).expect(1));
+
+    project.run();
+    assert_ended!(
+        "solve_unknown_method",
+        solve(&["run", "--method", "unifrom"]).expect(2)
+    );
+    assert_ended!("solve_lambda", solve(&["run", "--lambda", "-1"]).expect(2));
+    assert_ended!(
+        "solve_human_without_shares",
+        solve(&["run", "--method", "human"]).expect(1)
+    );
+    let file = project.path("run/centroids.safetensors");
+    let whole = fs_err::read(&file).unwrap();
+    project.write("run/centroids.safetensors", &whole[..whole.len() - 9]);
+    assert_ended!("solve_truncated", solve(&["run"]).expect(1));
+    project.write("run/centroids.safetensors", "not centroids");
+    assert_ended!("solve_not_centroids", solve(&["run"]).expect(1));
+    // `run` needs no more than its shards to write them anew.
+    project.run();
+    assert_eq!(fs_err::read(&file).unwrap(), whole);
+}
+
+#[test]
+fn a_shard_is_not_taken_for_centroids() {
+    let project = solved();
+    let ended: Ended = project
+        .madmix(&["solve", "run/shards/words/00000.safetensors"])
+        .expect(1);
+    assert_ended!("solve_shard", ended);
+}

@@ -1,6 +1,7 @@
 //! From what a user writes to a [`Source`]: a folder, or a hub repository whose files come when they are asked for.
 
 use super::error::CheckpointError;
+use super::folder::file_names;
 use super::hub::{self, Repository};
 use super::options::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -135,17 +136,4 @@ impl Source {
             None => String::new(),
         }
     }
-}
-
-/// Names of the files (and links to files) in `folder`, sorted.
-pub(super) fn file_names(folder: &Path) -> Result<Vec<String>, CheckpointError> {
-    let mut names = Vec::new();
-    for entry in fs_err::read_dir(folder)? {
-        let entry = entry?;
-        if !entry.path().is_dir() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    names.sort();
-    Ok(names)
 }

@@ -12,6 +12,7 @@ mod error;
 pub mod families;
 mod fields;
 mod fingerprint;
+mod folder;
 mod hub;
 mod locate;
 mod names;

@@ -212,12 +212,6 @@ pub enum SampleProblem {
     /// An absolute path to somewhere else.
     #[error("`{0}` refused: an absolute path outside `media_root`")]
     MediaAbsolute(String),
-    /// A link out of the media root.
-    #[error(
-        "`{0}` refused: a symbolic link on its way leaves `media_root`; \
-         set `media_root` to a folder that holds the link's target too"
-    )]
-    MediaSymlink(String),
 }
 
 #[cfg(test)]

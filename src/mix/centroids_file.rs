@@ -36,7 +36,7 @@ impl Centroids {
     /// Publishes the centroids as `path`, atomically and with the same bytes for the same centroids.
     ///
     /// # Errors
-    /// As [`publish`].
+    /// As [`publish()`].
     pub fn write(&self, path: &Path) -> Result<Published, MixError> {
         let bytes = self.to_bytes().map_err(|problem| MixError::File {
             path: path.to_owned(),

@@ -5,7 +5,7 @@
 mod transfer;
 
 use super::error::CheckpointError;
-use super::locate::file_names;
+use super::folder::file_names;
 use super::options::OpenOptions;
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};

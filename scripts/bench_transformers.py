@@ -6,7 +6,7 @@ user would run it: base model, no cache, SDPA, batch 1, f32 with oneDNN linears 
 bf16). Runs alternate, each in a process of its own with the same number of threads; figures are medians.
 
 Seconds leave out loading the model where the program reports it: transformers always, madmix if its stderr holds
-`load_seconds=X`. Otherwise madmix's wall time stands as it is, loading included, and the table says so. Peak memory is
+`loading took X s`. Otherwise madmix's wall time stands as it is, loading included, and the table says so. Peak memory is
 the process's maximum resident set (memory-mapped weights count).
 
 Needs transformers 5.23, torch 2.15 (CPU), torchvision, Pillow; about 4 GB of disk (f32) and 9 GB of memory.
@@ -81,7 +81,7 @@ def run_madmix(args: argparse.Namespace, kind: str, repeat: int, log: Path) -> d
     )
     extra = {"XDG_CACHE_HOME": str(run / "cache"), "NO_COLOR": "1"}
     ran = measured([str(args.madmix), "extract", str(config)], args.threads, log, extra)
-    found = re.search(r"\bload_seconds=([0-9.]+)", ran["err"] + ran["out"])
+    found = re.search(r"loading took ([0-9.]+) s", ran["err"] + ran["out"])
     vectors = read_shards(run / "out" / "shards", count)
     tokens = int(vectors["text.tokens"].sum() + vectors["image.tokens"].sum())
     load = float(found.group(1)) if found else None

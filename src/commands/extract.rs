@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -89,7 +90,13 @@ fn make_shards(
         failures.add(dataset, &plan.failures)?;
     }
     let total: Tally = plans.values().map(|plan| plan.tally).sum();
+    let started = Instant::now();
     let model = vlm::load(&session.checkpoint, session.dtype, &session.device)?;
+    tracing::info!(
+        "loading took {:.2} s, {:.2} s of it for the fingerprint",
+        (started.elapsed() + session.opening).as_secs_f64(),
+        session.opening.as_secs_f64()
+    );
     let mut pipeline = Pipeline::start(
         missing,
         session.preparer.clone(),

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. Messages and progress go to stderr, results to stdout.
 
+mod allocator;
 mod extract;
 mod plan;
 mod run;
@@ -64,6 +65,7 @@ fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             return code.into();
         }
     };
+    allocator::keep_freed_memory();
     terminal::start_log(arguments.verbose);
     let ended = match &arguments.command {
         Command::Run(arguments) => run::run(arguments),

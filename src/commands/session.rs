@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use candle_core::DType;
@@ -28,10 +29,12 @@ pub(super) struct Session {
     pub domains: Vec<Vec<DatasetWork>>,
     pub preparer: Arc<Preparer>,
     pub workers: usize,
+    /// How long opening and fingerprinting the checkpoint took.
+    pub opening: Duration,
 }
 
 impl Session {
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path) -> Result<Self> {
         let config = Config::read(path)?;
         // A method that does not exist should not be found out after hours of extraction.
         crate::mix::method(
@@ -63,12 +66,14 @@ impl Session {
             ..OpenOptions::from_env()
         };
         let base = path.parent().unwrap_or(Path::new("."));
+        let started = Instant::now();
         let checkpoint = Checkpoint::open(&config.model.checkpoint, base, &options)?;
         for layer in &config.extract.layers {
             layer.index(checkpoint.family.depth())?;
         }
         let fingerprint = checkpoint.fingerprint(&on_progress)?;
         bars.clear();
+        let opening = started.elapsed();
         tracing::info!(
             "{} ({}), {} on {}",
             checkpoint.name,
@@ -103,11 +108,12 @@ impl Session {
             domains,
             preparer: Arc::new(preparer),
             workers,
+            opening,
         })
     }
 
     /// All datasets, in the order of the config.
-    pub fn datasets(&self) -> impl Iterator<Item = &DatasetWork> {
+    pub(super) fn datasets(&self) -> impl Iterator<Item = &DatasetWork> {
         self.domains.iter().flatten()
     }
 }
@@ -126,7 +132,7 @@ fn open_datasets(
     let bar = terminal::bar("opening datasets", count as u64, false);
     let open = |spec: &config::Dataset| {
         let work = DatasetWork::open(spec, &config.extract, fingerprint, settings, &|_, _| {
-            bar.tick()
+            bar.tick();
         });
         bar.inc(1);
         work

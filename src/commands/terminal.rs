@@ -92,7 +92,7 @@ struct State {
 
 impl JobBar {
     /// A bar over the work that is left.
-    pub fn new(total: Tally) -> Self {
+    pub(super) fn new(total: Tally) -> Self {
         let bar = BARS.add(ProgressBar::new(total.tokens));
         bar.set_style(style("extracting {wide_bar} {percent}% {msg}"));
         let now = Instant::now();
@@ -109,7 +109,7 @@ impl JobBar {
     }
 
     /// Takes the bar away and says how long the work took.
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
         let Ok(state) = self.state.lock() else { return };
         let seconds = self.started.elapsed().as_secs_f64();

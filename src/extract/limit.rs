@@ -6,6 +6,32 @@ use std::path::{Path, PathBuf};
 use super::{DatasetWork, ExtractError};
 use crate::store::{Failure, Failures, Published, Shard, StoreError};
 
+/// A dataset lost more samples than it may.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "dataset \"{dataset}\": {failed} of {samples} samples failed, more than \
+     extract.max_failure_rate = {limit} allows; the first: row {row} ({id}): {reason}. All are \
+     listed in {list}. Mend the data and run again with --retry-failed, or raise the limit"
+)]
+pub struct TooManyFailures {
+    /// The dataset's name.
+    pub dataset: String,
+    /// How many failed so far.
+    pub failed: usize,
+    /// How many the dataset was to give.
+    pub samples: usize,
+    /// The limit in force.
+    pub limit: f64,
+    /// The first failure's row.
+    pub row: u64,
+    /// The first failure's id.
+    pub id: String,
+    /// The first failure's reason.
+    pub reason: String,
+    /// Where all failures are listed.
+    pub list: String,
+}
+
 /// The failures of a run, and how many a dataset may have.
 pub struct FailureLimit {
     rate: f64,
@@ -50,7 +76,7 @@ impl FailureLimit {
         if failed as f64 <= self.rate * samples as f64 {
             return Ok(());
         }
-        Err(ExtractError::TooManyFailures {
+        Err(ExtractError::TooManyFailures(Box::new(TooManyFailures {
             dataset: dataset.to_owned(),
             failed,
             samples,
@@ -59,7 +85,7 @@ impl FailureLimit {
             id: first.id.clone(),
             reason: first.reason.clone(),
             list: self.list.display().to_string(),
-        })
+        })))
     }
 
     /// Adds the failures of a shard, as [`Self::add`].

@@ -23,7 +23,7 @@ use crate::prompt::PromptError;
 use crate::store::{Matrix, Pooled, Shard, Store, StoreError};
 use crate::vlm::{Layer, Model, PooledBatch, TextScope, VlmError};
 
-pub use limit::FailureLimit;
+pub use limit::{FailureLimit, TooManyFailures};
 pub use pipeline::Pipeline;
 pub use plan::{DatasetPlan, plan};
 pub use prepare::{Measured, Preparer};
@@ -50,29 +50,8 @@ pub enum ExtractError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Too many of a dataset's samples are unusable.
-    #[error(
-        "dataset \"{dataset}\": {failed} of {samples} samples failed, more than \
-         extract.max_failure_rate = {limit} allows; the first: row {row} ({id}): {reason}. \
-         All are listed in {list}. Mend the data and run again with --retry-failed, or raise the limit"
-    )]
-    TooManyFailures {
-        /// The dataset's name.
-        dataset: String,
-        /// How many failed so far.
-        failed: usize,
-        /// How many the dataset was to give.
-        samples: usize,
-        /// The limit in force.
-        limit: f64,
-        /// The first failure's row.
-        row: u64,
-        /// The first failure's id.
-        id: String,
-        /// The first failure's reason.
-        reason: String,
-        /// Where all failures are listed.
-        list: String,
-    },
+    #[error(transparent)]
+    TooManyFailures(Box<TooManyFailures>),
     /// A worker thread ended before its work.
     #[error("preparing samples failed: {0}")]
     Worker(String),

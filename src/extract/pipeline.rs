@@ -47,7 +47,7 @@ pub(super) struct ShardInput<'a> {
 }
 
 impl Batch {
-    pub fn tally(&self) -> Tally {
+    pub(super) fn tally(&self) -> Tally {
         Tally {
             samples: (self.rows.len() + self.failed) as u64,
             tokens: self.tokens,
@@ -79,7 +79,7 @@ impl Pipeline {
             .spawn(move || {
                 for shard in work {
                     // The other end hangs up when the run stops early.
-                    if feed(shard, &preparer, budget, &pool, &sender).is_err() {
+                    if feed(&shard, &preparer, budget, &pool, &sender).is_err() {
                         return;
                     }
                 }
@@ -131,7 +131,7 @@ impl Drop for Pipeline {
 }
 
 impl ShardInput<'_> {
-    pub fn next_batch(&mut self) -> Result<Option<Batch>, ExtractError> {
+    pub(super) fn next_batch(&mut self) -> Result<Option<Batch>, ExtractError> {
         match self.pipeline.receive() {
             Some(Message::Batch(batch)) => Ok(Some(batch)),
             Some(Message::End(failures)) => {
@@ -144,7 +144,7 @@ impl ShardInput<'_> {
         }
     }
 
-    pub fn finish(self) -> Header {
+    pub(super) fn finish(self) -> Header {
         Header {
             key: self.work.dataset.key.clone(),
             dataset: self.work.dataset.name.clone(),
@@ -158,7 +158,7 @@ impl ShardInput<'_> {
 struct HungUp;
 
 fn feed(
-    shard: ShardWork,
+    shard: &ShardWork,
     preparer: &Preparer,
     budget: usize,
     pool: &rayon::ThreadPool,

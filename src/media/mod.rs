@@ -1,8 +1,8 @@
 //! Pictures: from the bytes of a file to the 8-bit tiles that a vision tower is fed.
 //!
 //! A weight that `madmix` finds is only as good as the pixels behind it, and the checkpoint was trained on the pixels
-//! of Pillow or torchvision. So this module holds itself to equality with them: decoded levels ([`load`], [`decode`]),
-//! resampled levels ([`resize`]) and tiles ([`AnyresPlan`], [`square_tile`], [`squash_tile`]). What is needed to plan
+//! of Pillow or torchvision. So this module holds itself to equality with them: decoded levels ([`load`], [`decode()`]),
+//! resampled levels ([`resize()`]) and tiles ([`AnyresPlan`], [`square_tile`], [`squash_tile`]). What is needed to plan
 //! a batch comes from a file's header alone ([`probe_file`]).
 //!
 //! Nothing here knows of tensors, datasets or models, and no picture, however broken, ends a run: every fault is a

@@ -34,7 +34,7 @@ pub struct Domain {
     pub human: Option<f64>,
 }
 
-/// A domain's name, share and datasets' means: what [`centroids`] starts from.
+/// A domain's name, share and datasets' means: what [`centroids()`] starts from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DomainMeans {
     /// The name in the config.

@@ -36,7 +36,7 @@ impl Centroids {
     /// Publishes the centroids as `path`, atomically and with the same bytes for the same centroids.
     ///
     /// # Errors
-    /// As [`publish`].
+    /// As [`publish()`].
     pub fn write(&self, path: &Path) -> Result<Published, MixError> {
         let bytes = self.to_bytes().map_err(|problem| MixError::File {
             path: path.to_owned(),
@@ -63,16 +63,14 @@ impl Centroids {
                 modalities.insert(modality, view);
             }
         }
-        match views.keys().next() {
-            Some(name) => Err(problem(format!("tensor `{name}` belongs to no modality"))),
-            None => {
-                let centroids = Self::new(metadata.domains, modalities, fused)?;
-                Ok(match metadata.origin {
-                    Some(origin) => centroids.with_origin(origin),
-                    None => centroids,
-                })
-            }
+        if let Some(name) = views.keys().next() {
+            return Err(problem(format!("tensor `{name}` belongs to no modality")));
         }
+        let centroids = Self::new(metadata.domains, modalities, fused)?;
+        Ok(match metadata.origin {
+            Some(origin) => centroids.with_origin(origin),
+            None => centroids,
+        })
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>, String> {

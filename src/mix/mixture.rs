@@ -204,7 +204,7 @@ impl Mixture {
     /// Publishes the mixture as `path`.
     ///
     /// # Errors
-    /// As [`publish`].
+    /// As [`publish()`].
     pub fn write(&self, path: &Path) -> Result<Published, MixtureError> {
         Ok(publish(path, &self.to_bytes()?)?)
     }

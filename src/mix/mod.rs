@@ -2,7 +2,7 @@
 //!
 //! Everything is plain `f64` linear algebra over at most a few thousand domains; nothing here knows of models.
 //!
-//! * [`DatasetMean`], [`centroids`] – sample → dataset → domain
+//! * [`DatasetMean`], [`centroids()`] – sample → dataset → domain
 //! * [`Method`] – centroids to weights; [`METHODS`] lists them
 //! * [`Mixture`] – what `mixture.json` holds
 

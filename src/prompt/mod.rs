@@ -107,7 +107,7 @@ pub struct Prompter {
 }
 
 enum Style {
-    Chat(ChatTemplate),
+    Chat(Box<ChatTemplate>),
     Training,
 }
 
@@ -153,7 +153,7 @@ impl Prompter {
                     })?;
                     let id = checkpoint.family.image_token();
                     let known = id.filter(|id| tokenizer.id_to_token(*id).is_some());
-                    (Style::Chat(ChatTemplate::new(source)?), known)
+                    (Style::Chat(Box::new(ChatTemplate::new(source)?)), known)
                 }
             };
         let placeholder = placeholder.ok_or_else(|| {

@@ -24,7 +24,7 @@ pub(super) struct ChatTemplate {
 
 impl ChatTemplate {
     /// Compiles a template.
-    pub fn new(source: &str) -> Result<Self, PromptError> {
+    pub(super) fn new(source: &str) -> Result<Self, PromptError> {
         let mut environment = Environment::new();
         environment.set_syntax(
             SyntaxConfig::builder()
@@ -47,7 +47,7 @@ impl ChatTemplate {
     }
 
     /// The prompt of a conversation; with `spans` also where in it each text is.
-    pub fn render(&self, turns: &[Turn], spans: bool) -> Result<Rendered, PromptError> {
+    pub(super) fn render(&self, turns: &[Turn], spans: bool) -> Result<Rendered, PromptError> {
         let cut: Vec<(Role, Vec<Part<'_>>)> = turns
             .iter()
             .map(|turn| (turn.role, parts(&turn.text)))
@@ -145,20 +145,21 @@ fn without_generation_blocks(source: &str) -> String {
 
 /// `json.dumps(value, ensure_ascii=False)`, with `indent` where given; the engine's own would escape
 /// for HTML.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the engine hands arguments over"
+)]
 fn to_json(Serde(value): Serde<Value>, options: Kwargs) -> Result<String, minijinja::Error> {
     let indent: Option<usize> = options.get("indent")?;
     let mut out = Vec::new();
-    let written = match indent {
-        Some(indent) => {
-            let indent = " ".repeat(indent);
-            let pretty = serde_json::ser::PrettyFormatter::with_indent(indent.as_bytes());
-            let mut to = serde_json::Serializer::with_formatter(&mut out, pretty);
-            serde::Serialize::serialize(&value, &mut to)
-        }
-        None => {
-            let mut to = serde_json::Serializer::with_formatter(&mut out, Spaced);
-            serde::Serialize::serialize(&value, &mut to)
-        }
+    let written = if let Some(indent) = indent {
+        let indent = " ".repeat(indent);
+        let pretty = serde_json::ser::PrettyFormatter::with_indent(indent.as_bytes());
+        let mut to = serde_json::Serializer::with_formatter(&mut out, pretty);
+        serde::Serialize::serialize(&value, &mut to)
+    } else {
+        let mut to = serde_json::Serializer::with_formatter(&mut out, Spaced);
+        serde::Serialize::serialize(&value, &mut to)
     };
     let bad = |error: String| minijinja::Error::new(ErrorKind::BadSerialization, error);
     written.map_err(|error| bad(error.to_string()))?;

@@ -88,7 +88,7 @@ impl Failures {
     /// Publishes the records as `path`; an empty file says that nothing failed.
     ///
     /// # Errors
-    /// As [`publish`].
+    /// As [`publish()`].
     pub fn publish(&self, path: &Path) -> Result<Published, PublishError> {
         publish(path, self.to_jsonl().as_bytes())
     }

@@ -200,7 +200,7 @@ impl Store {
     /// is replaced.
     ///
     /// # Errors
-    /// As [`Store::inspect`] and [`publish`], and when the shard contradicts itself.
+    /// As [`Store::inspect`] and [`publish()`], and when the shard contradicts itself.
     pub fn publish(&self, shard: &Shard) -> Result<Published, StoreError> {
         let (dataset, index) = (&shard.dataset, shard.index);
         let bytes = shard.to_bytes().map_err(|source| StoreError::Encode {

@@ -6,7 +6,7 @@
 //!
 //! * [`Shard`] – the typed content, its bytes and the checks on reading them
 //! * [`Store`] – a run's folder: which shards are missing, loading and publishing them
-//! * [`publish`] – atomic, durable writing of any file
+//! * [`publish()`] – atomic, durable writing of any file
 //! * [`Failures`] – the samples that could not be read
 
 mod error;

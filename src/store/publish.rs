@@ -46,7 +46,7 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-/// What [`publish`] did.
+/// What [`publish()`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Published {
     /// The file was written.

@@ -72,8 +72,7 @@ fn open_cuda(_: usize) -> Result<Device, String> {
 pub fn dtype(asked: Option<DType>, device: &Device) -> Result<DType, VlmError> {
     match asked {
         None if device.is_cuda() => Ok(DType::BF16),
-        None => Ok(DType::F32),
-        Some(DType::F32) => Ok(DType::F32),
+        None | Some(DType::F32) => Ok(DType::F32),
         Some(dtype) if device.is_cuda() => Ok(dtype),
         Some(dtype) => Err(VlmError::Device {
             name: "cpu".into(),

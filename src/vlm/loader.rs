@@ -15,7 +15,7 @@ pub(crate) struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, VlmError> {
+    pub(crate) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, VlmError> {
         Ok(self.weights.get(name, shape, self.dtype, self.device)?)
     }
 
@@ -33,13 +33,18 @@ impl Loader<'_> {
         Ok((weight, bias))
     }
 
-    pub fn linear(&self, prefix: &str, widths: [usize; 2], bias: bool) -> Result<Linear, VlmError> {
+    pub(crate) fn linear(
+        &self,
+        prefix: &str,
+        widths: [usize; 2],
+        bias: bool,
+    ) -> Result<Linear, VlmError> {
         let (weight, bias) = self.linear_parts(prefix, widths, bias)?;
-        Ok(Linear::new(weight, bias)?)
+        Ok(Linear::new(&weight, bias)?)
     }
 
     /// Layers `PREFIX.NAME` over the same input as one layer.
-    pub fn stacked(
+    pub(crate) fn stacked(
         &self,
         prefix: &str,
         inputs: usize,
@@ -55,13 +60,18 @@ impl Loader<'_> {
         Ok(Linear::stacked(&parts)?)
     }
 
-    pub fn layer_norm(&self, prefix: &str, d: usize, eps: f64) -> Result<LayerNorm, VlmError> {
+    pub(crate) fn layer_norm(
+        &self,
+        prefix: &str,
+        d: usize,
+        eps: f64,
+    ) -> Result<LayerNorm, VlmError> {
         let weight = self.tensor(&format!("{prefix}.weight"), &[d])?;
         let bias = self.tensor(&format!("{prefix}.bias"), &[d])?;
         Ok(LayerNorm::new(weight, bias, eps))
     }
 
-    pub fn rms_norm(&self, prefix: &str, d: usize, eps: f64) -> Result<RmsNorm, VlmError> {
+    pub(crate) fn rms_norm(&self, prefix: &str, d: usize, eps: f64) -> Result<RmsNorm, VlmError> {
         Ok(RmsNorm::new(
             self.tensor(&format!("{prefix}.weight"), &[d])?,
             eps,

@@ -64,7 +64,7 @@ pub(super) struct Pooler {
 }
 
 impl Pooler {
-    pub fn new(
+    pub(super) fn new(
         batch: &[Input],
         layers: &[Layer],
         depth: usize,
@@ -105,12 +105,12 @@ impl Pooler {
     }
 
     /// The deepest hidden state that is needed.
-    pub fn deepest(&self) -> usize {
+    pub(super) fn deepest(&self) -> usize {
         self.wanted.iter().copied().max().unwrap_or(0)
     }
 
     /// Takes `hidden_states[index]`, `[positions, d]`, if it is wanted.
-    pub fn visit(&mut self, index: usize, states: &Tensor) -> candle_core::Result<()> {
+    pub(super) fn visit(&mut self, index: usize, states: &Tensor) -> candle_core::Result<()> {
         if !self.wanted.contains(&index) {
             return Ok(());
         }
@@ -135,7 +135,7 @@ impl Pooler {
         Ok(())
     }
 
-    pub fn finish(self) -> PooledBatch {
+    pub(super) fn finish(self) -> PooledBatch {
         PooledBatch {
             tokens: self.tokens,
             width: self.width,

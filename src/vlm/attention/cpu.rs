@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use candle_core::{Result, Tensor};
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{BLOCK, Packing};
@@ -132,22 +133,12 @@ fn block_of_head(
         },
     );
     let mut sums = [0.0; BLOCK];
-    pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for (row, scores) in scores.chunks_exact_mut(keys).enumerate() {
-                // What a query must not see gets weight 0.
-                let seen = if block.causal {
-                    keys - (rows - 1 - row)
-                } else {
-                    keys
-                };
-                let (seen, unseen) = scores.split_at_mut(seen);
-                sums[row] = exp_in_place(seen, max_of(seen));
-                unseen.fill(0.0);
-            }
-        },
-    );
+    Arch::new().dispatch(Softmax {
+        scores: scores.as_mut_slice(),
+        keys,
+        causal: block.causal,
+        sums: &mut sums[..rows],
+    });
     let width = out.len() / rows;
     let out = &mut out[head * d..];
     Gemm {
@@ -171,6 +162,34 @@ fn block_of_head(
     for (row, sum) in sums[..rows].iter().enumerate() {
         let scale = 1.0 / sum;
         out[row * width..][..d].iter_mut().for_each(|x| *x *= scale);
+    }
+}
+
+/// The numerators of a softmax over each row of scores, and their sums.
+struct Softmax<'a> {
+    scores: &'a mut [f32],
+    keys: usize,
+    causal: bool,
+    sums: &'a mut [f32],
+}
+
+impl WithSimd for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let rows = self.sums.len();
+        for (row, scores) in self.scores.chunks_exact_mut(self.keys).enumerate() {
+            // What a query must not see gets weight 0.
+            let seen = if self.causal {
+                self.keys - (rows - 1 - row)
+            } else {
+                self.keys
+            };
+            let (seen, unseen) = scores.split_at_mut(seen);
+            self.sums[row] = exp_in_place(seen, max_of(seen));
+            unseen.fill(0.0);
+        }
     }
 }
 

@@ -15,8 +15,10 @@ use candle_core::{Result, Tensor};
 
 use super::ops::slices::is_cpu_f32;
 
-/// How many query rows are treated at a time where there is no flash attention.
-const BLOCK: usize = 64;
+/// How many query rows are treated at a time where there is no flash attention. Fewer mean more packing
+/// of keys per product, more mean scores that leave the cache. Constant, so that results do not depend
+/// on the number of threads.
+const BLOCK: usize = 128;
 
 /// Where the packed sequences begin and end, and who sees whom.
 #[derive(Clone, Debug)]

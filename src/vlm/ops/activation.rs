@@ -1,6 +1,7 @@
 //! Activations over whole rows, vectorised for the processor at hand.
 
 use candle_core::{D, Result, Tensor};
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::slices::{is_cpu_f32, with_slice};
@@ -77,12 +78,37 @@ pub(crate) fn exp_in_place(values: &mut [f32], shift: f32) -> f32 {
 
 /// Applies GELU (tanh) to all values on all cores.
 pub(super) fn gelu_tanh_in_place(values: &mut [f32]) {
-    values.par_chunks_mut(1 << 14).for_each(|chunk| {
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || chunk.iter_mut().for_each(|x| *x = gelu_tanh(*x)),
-        );
-    });
+    struct Chunk<'a>(&'a mut [f32]);
+    impl WithSimd for Chunk<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) {
+            for x in self.0 {
+                *x = gelu_tanh(*x);
+            }
+        }
+    }
+    values
+        .par_chunks_mut(1 << 14)
+        .for_each(|chunk| Arch::new().dispatch(Chunk(chunk)));
+}
+
+struct Gated<'a> {
+    gate: &'a [f32],
+    up: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Gated<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for ((out, gate), up) in self.out.iter_mut().zip(self.gate).zip(self.up) {
+            *out = silu(*gate) * up;
+        }
+    }
 }
 
 /// `silu(gate) · up` for rows that hold `[gate | up]`: `[n, 2·i]` to `[n, i]` (Qwen2's gated MLP).
@@ -103,14 +129,7 @@ pub fn swiglu(gate_up: &Tensor) -> Result<Tensor> {
             .zip(values.par_chunks(width.max(1)))
             .for_each(|(out, row)| {
                 let (gate, up) = row.split_at(inner);
-                pulp::Arch::new().dispatch(
-                    #[inline(always)]
-                    || {
-                        for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
-                            *out = silu(*gate) * up;
-                        }
-                    },
-                );
+                Arch::new().dispatch(Gated { gate, up, out });
             });
         Ok(())
     })?;

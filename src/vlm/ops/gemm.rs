@@ -32,7 +32,7 @@ impl Gemm {
     ///
     /// # Panics
     /// When a matrix reaches beyond its slice.
-    pub fn run(&self, dst: &mut [f32], dst_stride: usize, lhs: View<'_>, rhs: View<'_>) {
+    pub(crate) fn run(&self, dst: &mut [f32], dst_stride: usize, lhs: View<'_>, rhs: View<'_>) {
         if self.m == 0 || self.n == 0 {
             return;
         }

@@ -28,7 +28,7 @@ impl Linear {
     ///
     /// # Errors
     /// When the weight is no contiguous matrix or the bias does not fit it.
-    pub fn new(weight: Tensor, bias: Option<Tensor>) -> Result<Self> {
+    pub fn new(weight: &Tensor, bias: Option<Tensor>) -> Result<Self> {
         let (out, _) = weight.dims2()?;
         if let Some(bias) = &bias
             && bias.dims1()? != out
@@ -60,7 +60,7 @@ impl Linear {
             n if n == layers.len() => Some(Tensor::cat(&biases, 0)?),
             _ => candle_core::bail!("some of the stacked layers have a bias and some have none"),
         };
-        Self::new(Tensor::cat(&weights, 0)?, bias)
+        Self::new(&Tensor::cat(&weights, 0)?, bias)
     }
 
     /// `x` of shape `[n, in]` to `[n, out]`.
@@ -187,7 +187,7 @@ mod tests {
         let x = random(&[7, 19])?;
         let residual = random(&[7, 11])?;
         for bias in [None, Some(random(&[11])?)] {
-            let layer = Linear::new(random(&[11, 19])?, bias)?;
+            let layer = Linear::new(&random(&[11, 19])?, bias)?;
             for activation in [None, Some(Activation::GeluErf), Some(Activation::GeluTanh)] {
                 for residual in [None, Some(&residual)] {
                     let fused = layer.apply(&x, activation, residual);

@@ -1,6 +1,7 @@
 //! Layer norm and RMS norm over the last dimension, computed in f32.
 
 use candle_core::{Result, Tensor};
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::activation::LANES;
@@ -35,15 +36,37 @@ impl RmsNorm {
         if !is_cpu_f32(x) {
             return candle_nn::ops::rms_norm(&x.contiguous()?, &self.weight, self.eps as f32);
         }
-        let eps = self.eps as f32;
         with_slice(&self.weight, |weight| {
+            let eps = self.eps as f32;
             by_row(x, weight.len(), |row, out| {
-                let scale = 1.0 / (sum_of(row, |v| v * v) / row.len() as f32 + eps).sqrt();
-                for ((out, v), w) in out.iter_mut().zip(row).zip(weight) {
-                    *out = v * scale * w;
-                }
+                Arch::new().dispatch(RmsRow {
+                    row,
+                    weight,
+                    eps,
+                    out,
+                });
             })
         })
+    }
+}
+
+struct RmsRow<'a> {
+    row: &'a [f32],
+    weight: &'a [f32],
+    eps: f32,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for RmsRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let mean = sum_of_squares(self.row, 0.0) / self.row.len() as f32;
+        let scale = 1.0 / (mean + self.eps).sqrt();
+        for ((out, v), w) in self.out.iter_mut().zip(self.row).zip(self.weight) {
+            *out = v * scale * w;
+        }
     }
 }
 
@@ -62,35 +85,73 @@ impl LayerNorm {
             let x = x.contiguous()?;
             return candle_nn::ops::layer_norm(&x, &self.weight, &self.bias, self.eps as f32);
         }
-        let eps = self.eps as f32;
         with_slice(&self.weight, |weight| {
             with_slice(&self.bias, |bias| {
+                let eps = self.eps as f32;
                 by_row(x, weight.len(), |row, out| {
-                    // Two passes: the difference of mean(x²) and mean(x)² loses digits in f32.
-                    let mean = sum_of(row, |v| v) / row.len() as f32;
-                    let variance = sum_of(row, |v| (v - mean) * (v - mean)) / row.len() as f32;
-                    let scale = 1.0 / (variance + eps).sqrt();
-                    for (((out, v), w), b) in out.iter_mut().zip(row).zip(weight).zip(bias) {
-                        *out = (v - mean) * scale * w + b;
-                    }
+                    Arch::new().dispatch(LayerRow {
+                        row,
+                        weight,
+                        bias,
+                        eps,
+                        out,
+                    });
                 })
             })
         })
     }
 }
 
-/// Sums `f` of all values in as many partial sums as there are lanes, which is both quick and accurate.
+struct LayerRow<'a> {
+    row: &'a [f32],
+    weight: &'a [f32],
+    bias: &'a [f32],
+    eps: f32,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for LayerRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let n = self.row.len() as f32;
+        let mean = sum(self.row) / n;
+        // Two passes: the difference of mean(x²) and mean(x)² loses digits in f32.
+        let variance = sum_of_squares(self.row, mean) / n;
+        let scale = 1.0 / (variance + self.eps).sqrt();
+        let parameters = self.weight.iter().zip(self.bias);
+        for ((out, v), (w, b)) in self.out.iter_mut().zip(self.row).zip(parameters) {
+            *out = (v - mean) * scale * w + b;
+        }
+    }
+}
+
+/// Sums in as many partial sums as there are lanes, which is both quick and accurate.
 #[inline(always)]
-fn sum_of(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+fn sum(values: &[f32]) -> f32 {
     let mut sums = [0.0; LANES];
     let (chunks, rest) = values.as_chunks::<LANES>();
     for chunk in chunks {
         for (sum, value) in sums.iter_mut().zip(chunk) {
-            *sum += f(*value);
+            *sum += value;
+        }
+    }
+    sums.iter().chain(rest).sum()
+}
+
+/// The sum of `(value - shift)²`, as [`sum`].
+#[inline(always)]
+fn sum_of_squares(values: &[f32], shift: f32) -> f32 {
+    let mut sums = [0.0; LANES];
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (sum, value) in sums.iter_mut().zip(chunk) {
+            *sum += (value - shift) * (value - shift);
         }
     }
     for (sum, value) in sums.iter_mut().zip(rest) {
-        *sum += f(*value);
+        *sum += (value - shift) * (value - shift);
     }
     sums.iter().sum()
 }
@@ -105,12 +166,7 @@ fn by_row(x: &Tensor, width: usize, f: impl Fn(&[f32], &mut [f32]) + Sync) -> Re
     with_slice(&x, |values| {
         out.par_chunks_mut(d)
             .zip(values.par_chunks(d))
-            .for_each(|(out, row)| {
-                pulp::Arch::new().dispatch(
-                    #[inline(always)]
-                    || f(row, out),
-                );
-            });
+            .for_each(|(out, row)| f(row, out));
         Ok(())
     })?;
     Tensor::from_vec(out, (rows, d), x.device())

@@ -72,7 +72,7 @@ impl Siglip {
             .map(|i| Layer::load(config, &format!("{prefix}.encoder.layers.{i}"), loader))
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            patch_embedding: Linear::new(weight.reshape((d, pixels))?, Some(bias))?,
+            patch_embedding: Linear::new(&weight.reshape((d, pixels))?, Some(bias))?,
             position_embedding: loader.tensor(
                 &format!("{embeddings}.position_embedding.weight"),
                 &[side * side, d],

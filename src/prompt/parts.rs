@@ -1,5 +1,7 @@
 //! A turn's text cut at its placeholders.
 
+use std::ops::Range;
+
 /// The placeholder of a picture in the text of a [`Turn`](crate::dataset::Turn).
 pub(super) const IMAGE: &str = "<image>";
 /// The placeholder of a video.
@@ -16,20 +18,33 @@ pub(super) enum Part<'a> {
 /// Cuts a text at its placeholders, in order. A placeholder takes the one newline that follows it
 /// along, since a chat template writes its own; empty pieces of text are left out.
 pub(super) fn parts(text: &str) -> Vec<Part<'_>> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while let Some((at, placeholder, part)) = next_placeholder(rest) {
-        if at > 0 {
-            parts.push(Part::Text(&rest[..at]));
-        }
-        parts.push(part);
-        rest = &rest[at + placeholder.len()..];
-        rest = rest.strip_prefix('\n').unwrap_or(rest);
-    }
-    if !rest.is_empty() {
-        parts.push(Part::Text(rest));
-    }
+    let (parts, _) = cut(text);
     parts
+}
+
+/// Where in a text its pieces of text are, in bytes.
+pub(super) fn text_ranges(text: &str) -> Vec<Range<usize>> {
+    let (_, ranges) = cut(text);
+    ranges
+}
+
+fn cut(text: &str) -> (Vec<Part<'_>>, Vec<Range<usize>>) {
+    let (mut parts, mut ranges) = (Vec::new(), Vec::new());
+    let mut push_text = |parts: &mut Vec<_>, range: Range<usize>| {
+        if !range.is_empty() {
+            parts.push(Part::Text(&text[range.clone()]));
+            ranges.push(range);
+        }
+    };
+    let mut start = 0;
+    while let Some((at, placeholder, part)) = next_placeholder(&text[start..]) {
+        push_text(&mut parts, start..start + at);
+        parts.push(part);
+        start += at + placeholder.len();
+        start += usize::from(text[start..].starts_with('\n'));
+    }
+    push_text(&mut parts, start..text.len());
+    (parts, ranges)
 }
 
 fn next_placeholder(text: &str) -> Option<(usize, &'static str, Part<'static>)> {
@@ -55,5 +70,7 @@ mod tests {
         );
         assert_eq!(parts("<image>\n<image>\n"), [Image, Image]);
         assert_eq!(parts(""), []);
+        assert_eq!(text_ranges("A <image> B\n<video>"), [0..2, 9..12]);
+        assert_eq!(text_ranges("<image>\nWhat?<image>\n"), [8..13]);
     }
 }

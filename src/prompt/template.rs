@@ -98,12 +98,15 @@ impl ChatTemplate {
                 json!({"role": role_name(*role), "content": content})
             })
             .collect();
+        self.run(&messages, context! { add_generation_prompt => false })
+    }
+
+    /// Runs the template on `messages` and other variables.
+    fn run(&self, messages: &[Value], variables: minijinja::Value) -> Result<String, PromptError> {
+        let messages = minijinja::Value::from(Serde(messages));
         self.environment
             .get_template(NAME)
-            .and_then(|template| {
-                let messages = minijinja::Value::from(Serde(&messages));
-                template.render(context! { messages, add_generation_prompt => false })
-            })
+            .and_then(|template| template.render(context! { messages, ..variables }))
             .map_err(|error| PromptError::Template(error.to_string()))
     }
 }
@@ -200,73 +203,4 @@ impl serde_json::ser::Formatter for Spaced {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn turn(role: Role, text: &str) -> Turn {
-        Turn {
-            role,
-            text: text.into(),
-        }
-    }
-
-    #[test]
-    fn generation_blocks_print_what_they_hold() {
-        let template = ChatTemplate::new(
-            "{% for m in messages %}\n  {%- generation %}\n{{ m.content[0].text }}\n\
-             {% endgeneration -%}\n{% endfor %}",
-        )
-        .unwrap();
-        let rendered = template.render(&[turn(Role::User, " a "), turn(Role::User, "b")], true);
-        let rendered = rendered.unwrap();
-        assert_eq!(rendered.text, " a \nb\n");
-        assert_eq!(rendered.spans, [(0..3, Role::User), (4..5, Role::User)]);
-    }
-
-    #[test]
-    fn a_template_that_loses_or_changes_text_is_told_from_one_that_trims() {
-        let trims = ChatTemplate::new("{{ messages[0].content[0].text | trim }}").unwrap();
-        assert_eq!(
-            trims
-                .render(&[turn(Role::User, " a ")], true)
-                .unwrap()
-                .spans[0]
-                .0,
-            0..1
-        );
-        let shouts = ChatTemplate::new("{{ messages[0].content[0].text | upper }}").unwrap();
-        let turns = [turn(Role::User, "a")];
-        assert!(matches!(
-            shouts.render(&turns, true),
-            Err(PromptError::Rewritten)
-        ));
-        assert_eq!(shouts.render(&turns, false).unwrap().text, "A");
-    }
-
-    #[test]
-    fn json_is_written_as_python_does() {
-        let template = ChatTemplate::new("{{ messages[0] | tojson }}").unwrap();
-        let rendered = template
-            .render(&[turn(Role::User, "<é>'\"")], false)
-            .unwrap();
-        assert_eq!(
-            rendered.text,
-            r#"{"role": "user", "content": [{"type": "text", "text": "<é>'\""}]}"#
-        );
-    }
-
-    #[test]
-    fn endless_and_raising_templates_end_in_an_error() {
-        let endless = "{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}\
-                       {% endfor %}";
-        assert!(
-            ChatTemplate::new(endless)
-                .unwrap()
-                .render(&[], false)
-                .is_err()
-        );
-        let raising = ChatTemplate::new("{{ raise_exception('no system turns') }}").unwrap();
-        let error = raising.render(&[], false).unwrap_err().to_string();
-        assert!(error.contains("no system turns"), "{error}");
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 //! Reference: `preprocess_multimodal` and `preprocess_qwen` in `llava/train/train.py`. Every turn is a
 //! ChatML block of its own after a default system message.
 
-use super::parts::IMAGE;
+use super::parts::{IMAGE, text_ranges};
 use super::spans::Rendered;
 use super::template::role_name;
 use crate::dataset::{Role, Turn};
@@ -35,7 +35,12 @@ pub(super) fn render(turns: &[Turn], multimodal: bool) -> Rendered {
             turn.text.clone()
         };
         let start = push_block(&mut rendered.text, turn.role, &words);
-        rendered.spans.push((start..start + words.len(), turn.role));
+        // A placeholder's newline stays in the prompt, but nobody said it.
+        let said = text_ranges(&words).into_iter();
+        let in_prompt = said.map(|range| start + range.start..start + range.end);
+        rendered
+            .spans
+            .extend(in_prompt.map(|range| (range, turn.role)));
     }
     rendered
 }
@@ -92,7 +97,7 @@ mod tests {
             .iter()
             .map(|(span, _)| &rendered.text[span.clone()])
             .collect();
-        assert_eq!(words, ["<image>\nWhat is this?", " A cat."]);
+        assert_eq!(words, ["What is this?", " A cat."]);
     }
 
     #[test]

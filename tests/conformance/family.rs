@@ -1,0 +1,193 @@
+//! A family of checkpoints, and what the library makes of its samples.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Mutex, OnceLock};
+
+use candle_core::{DType, Device};
+use madmix::checkpoint::Checkpoint;
+use madmix::dataset::{self, Dataset, DatasetSpec};
+use madmix::extract::{Measured, Preparer};
+use madmix::media::{Limits, Orientation, Resampler};
+use madmix::vlm::{self, Input, Layer, Model, PooledBatch, TextScope};
+
+use crate::checkpoints::Folder;
+use crate::reference::{Case, Reference, Vectors, folder, vectors};
+use crate::support;
+
+/// What to hold the library to.
+pub(crate) struct Family {
+    /// For messages.
+    pub(crate) name: &'static str,
+    /// The folder in `tests/fixtures`.
+    pub(crate) fixtures: &'static str,
+    /// The folder in `tests/fixtures` that the rows' media paths start from.
+    pub(crate) media: &'static str,
+    /// The checkpoint, as one file of f32.
+    pub(crate) checkpoint: fn() -> Folder,
+    /// Other checkpoints of the same model, by what is special about them: they give the same vectors to the bit.
+    pub(crate) twins: fn(&Path) -> Vec<(String, Folder)>,
+    /// What the reference does with the orientation that a file asks for.
+    pub(crate) orientation: Orientation,
+    /// The resamplers whose levels the fixtures hold, by their names there; the vectors are of the first.
+    pub(crate) resamplers: &'static [(Resampler, &'static str)],
+    /// Cases whose pixels the reference resampled in an order that the library does not have, so that only their
+    /// tokens can be compared.
+    pub(crate) other_pixels: &'static [&'static str],
+}
+
+/// A family with its model on the CPU in f32 and its samples as the model takes them.
+pub(crate) struct Opened {
+    pub(crate) family: &'static Family,
+    pub(crate) reference: Reference,
+    pub(crate) folder: Folder,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) inputs: Vec<Input>,
+    rows: tempfile::NamedTempFile,
+    model: Mutex<Box<dyn Model>>,
+    pooled: OnceLock<Vectors>,
+    packed: OnceLock<PooledBatch>,
+}
+
+impl Opened {
+    pub(crate) fn new(family: &'static Family) -> Self {
+        let reference = Reference::read(family.fixtures);
+        let folder = (family.checkpoint)();
+        let checkpoint = support::open(folder.path()).unwrap();
+        let mut rows = tempfile::NamedTempFile::with_suffix(".json").unwrap();
+        let all: Vec<_> = reference.cases.iter().map(|case| &case.row).collect();
+        serde_json::to_writer(&mut rows, &all).unwrap();
+        rows.flush().unwrap();
+        let mut opened = Self {
+            model: Mutex::new(load(&checkpoint)),
+            inputs: Vec::new(),
+            pooled: OnceLock::new(),
+            packed: OnceLock::new(),
+            family,
+            reference,
+            folder,
+            checkpoint,
+            rows,
+        };
+        opened.inputs = opened.prepared(family.resamplers[0].0, |_, input| input);
+        opened
+    }
+
+    /// Prepares every sample from its row, in the order of the cases.
+    pub(crate) fn prepared<R>(
+        &self,
+        resampler: Resampler,
+        take: impl Fn(&Measured, Input) -> R,
+    ) -> Vec<R> {
+        let rows = self.rows();
+        assert_eq!(rows.len(), self.reference.cases.len() as u64);
+        let preparer = Preparer::new(
+            &self.checkpoint,
+            resampler,
+            self.family.orientation,
+            Limits::default(),
+            true,
+        )
+        .unwrap();
+        let prepare = |(i, case): (usize, &Case)| {
+            let measured = preparer.measure(rows.as_ref(), i as u64);
+            let loaded = measured.and_then(|measured| {
+                let input = preparer.load(&measured)?;
+                Ok(take(&measured, input))
+            });
+            loaded.unwrap_or_else(|failure| panic!("{}: {}", case.name, failure.reason))
+        };
+        self.reference
+            .cases
+            .iter()
+            .enumerate()
+            .map(prepare)
+            .collect()
+    }
+
+    fn rows(&self) -> Box<dyn Dataset> {
+        dataset::open(&DatasetSpec {
+            name: self.family.name.to_owned(),
+            path: self.rows.path().to_owned(),
+            media_root: Some(folder(self.family.media)),
+            filter: None,
+        })
+        .unwrap()
+    }
+
+    /// Every hidden state.
+    pub(crate) fn layers(&self) -> Vec<Layer> {
+        (0..self.reference.hidden_states)
+            .map(Layer::Index)
+            .collect()
+    }
+
+    /// Mean vectors of a batch at every hidden state.
+    pub(crate) fn forward(&self, batch: &[Input], scope: TextScope) -> PooledBatch {
+        let model = self.model.lock().unwrap();
+        assert_eq!(model.depth() + 1, self.reference.hidden_states);
+        model.forward(batch, &self.layers(), scope).unwrap()
+    }
+
+    /// All samples in one batch, all text.
+    pub(crate) fn packed(&self) -> &PooledBatch {
+        self.packed
+            .get_or_init(|| self.forward(&self.inputs, TextScope::All))
+    }
+
+    /// The reference's vectors.
+    pub(crate) fn pooled(&self) -> &Vectors {
+        self.pooled
+            .get_or_init(|| vectors(self.family.fixtures, "pooled.safetensors"))
+    }
+
+    /// The shortest sample of each kind, where `kind` tells which are alike.
+    pub(crate) fn shortest_of_each<K: Eq + Hash>(&self, kind: impl Fn(&Input) -> K) -> Vec<usize> {
+        let mut chosen: Vec<usize> = (0..self.inputs.len()).collect();
+        chosen.sort_by_key(|i| self.inputs[*i].tokens.ids.len());
+        let mut seen = HashSet::new();
+        chosen.retain(|i| seen.insert(kind(&self.inputs[*i])));
+        chosen
+    }
+
+    /// Copies of some samples.
+    pub(crate) fn copies(&self, samples: &[usize]) -> Vec<Input> {
+        samples.iter().map(|i| copy(&self.inputs[*i])).collect()
+    }
+
+    /// For each number of pictures the shortest sample.
+    pub(crate) fn smallest(&self) -> Vec<Input> {
+        self.copies(&self.shortest_of_each(|input| input.pictures.len()))
+    }
+
+    /// The cases with what was prepared and whether their pixels are the reference's.
+    pub(crate) fn cases(&self) -> impl Iterator<Item = (&Case, &Input, bool)> {
+        let cases = self.reference.cases.iter().zip(&self.inputs);
+        cases.map(|(case, input)| {
+            let other = self.family.other_pixels.contains(&case.name.as_str());
+            (case, input, !other)
+        })
+    }
+}
+
+/// Loads a checkpoint's model as the reference runs it.
+pub(crate) fn load(checkpoint: &Checkpoint) -> Box<dyn Model> {
+    vlm::load(checkpoint, DType::F32, &Device::Cpu).unwrap()
+}
+
+/// The same sample once more.
+pub(crate) fn copy(input: &Input) -> Input {
+    Input {
+        tokens: input.tokens.clone(),
+        pictures: input
+            .pictures
+            .iter()
+            .map(|picture| vlm::Picture {
+                tiles: picture.tiles.clone(),
+                shape: picture.shape.clone(),
+            })
+            .collect(),
+    }
+}

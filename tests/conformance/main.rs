@@ -1,0 +1,34 @@
+//! Every family of checkpoints against transformers on the same files: token ids, pixel levels and mean hidden states.
+//!
+//! One suite runs over all of [`FAMILIES`]. A further family is a folder of fixtures (made by a script in
+//! `scripts/fixtures`), a tiny checkpoint, and an entry here. Each test runs through all families and all of their
+//! cases and then reports every disagreement at once; `--nocapture` shows the worst errors of those that pass.
+
+mod agreement;
+mod checkpoints;
+mod family;
+mod llava;
+mod packing;
+mod pictures;
+mod reference;
+mod saved;
+mod states;
+mod tokens;
+mod vectors;
+
+#[path = "../support/checkpoints.rs"]
+mod support;
+
+use std::sync::LazyLock;
+
+use family::{Family, Opened};
+
+/// Every family and layout that the library supports.
+const FAMILIES: &[Family] = &[llava::ONE_VISION, llava::NEXT];
+
+static OPENED: LazyLock<Vec<Opened>> = LazyLock::new(|| FAMILIES.iter().map(Opened::new).collect());
+
+/// All families with their models loaded and their samples prepared; once for all tests.
+fn families() -> &'static [Opened] {
+    &OPENED
+}

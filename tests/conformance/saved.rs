@@ -1,0 +1,53 @@
+//! However a model was saved, it is the same model.
+
+use std::path::Path;
+
+use madmix::vlm::{Input, PooledBatch, TextScope};
+use safetensors::tensor::Dtype;
+
+use crate::checkpoints::{read, rounded_to_bf16, saved};
+use crate::families;
+use crate::family::{Opened, load};
+use crate::support;
+
+fn forward(opened: &Opened, folder: &Path, batch: &[Input]) -> PooledBatch {
+    let model = load(&support::open(folder).unwrap());
+    model
+        .forward(batch, &opened.layers(), TextScope::All)
+        .unwrap()
+}
+
+#[test]
+fn every_layout_of_a_model_gives_the_same_vectors_to_the_bit() {
+    for opened in families() {
+        let batch = opened.smallest();
+        let own = opened.forward(&batch, TextScope::All);
+        let twins = (opened.family.twins)(opened.folder.path());
+        assert!(!twins.is_empty());
+        for (name, twin) in twins {
+            let found = forward(opened, twin.path(), &batch);
+            assert!(
+                found == own,
+                "{}: {name} gives other vectors",
+                opened.family.name
+            );
+        }
+    }
+}
+
+/// bf16 is only how the weights are kept: the pass runs in f32 on the values that bf16 holds.
+#[test]
+fn a_checkpoint_saved_in_bf16_runs_in_f32() {
+    for opened in families() {
+        let (batch, own) = (opened.smallest(), opened.folder.path());
+        let tensors = read(own);
+        let in_bf16 = forward(opened, saved(own, &tensors, Dtype::BF16).path(), &batch);
+        let rounded = saved(own, &rounded_to_bf16(tensors), Dtype::F32);
+        let name = opened.family.name;
+        assert!(in_bf16 == forward(opened, rounded.path(), &batch), "{name}");
+        assert!(
+            in_bf16 != opened.forward(&batch, TextScope::All),
+            "{name}: nothing was rounded"
+        );
+    }
+}

@@ -1,0 +1,67 @@
+//! Single hidden states. Only means come out of a model, but a mean over one position is that position's state.
+
+use std::path::Path;
+
+use madmix::modality::Modality;
+use madmix::prompt::Place;
+use madmix::vlm::{Input, TextScope};
+
+use crate::agreement::Comparison;
+use crate::families;
+use crate::family::copy;
+use crate::reference::{folder, vectors};
+
+/// Rounding in f32 alone: up to 2.4e-6.
+const BOUND: f64 = 2e-5;
+
+/// The sample with one text position told for an answer, and no other.
+fn singled_out(input: &Input, position: usize) -> Input {
+    let mut single = copy(input);
+    for (i, place) in single.tokens.places.iter_mut().enumerate() {
+        if *place != Place::Image {
+            *place = if i == position {
+                Place::Answer
+            } else {
+                Place::Template
+            };
+        }
+    }
+    single
+}
+
+#[test]
+fn last_hidden_states_of_text_are_the_references() {
+    let file = "last_hidden.safetensors";
+    let with_states = families()
+        .iter()
+        .filter(|opened| Path::exists(&folder(opened.family.fixtures).join(file)));
+    let mut families_seen = 0;
+    for opened in with_states {
+        families_seen += 1;
+        let mut comparison = Comparison::new(BOUND);
+        let last = opened.reference.hidden_states - 1;
+        let expected = vectors(opened.family.fixtures, file);
+        for (case, input, _) in opened.cases() {
+            let Some((width, states)) = expected.get(&case.name) else {
+                continue;
+            };
+            assert_eq!(
+                states.len(),
+                width * input.tokens.ids.len(),
+                "{}",
+                case.name
+            );
+            let text = |i: &usize| input.tokens.places[*i] != Place::Image;
+            let positions: Vec<_> = (0..input.tokens.places.len()).filter(text).collect();
+            let batch: Vec<_> = positions.iter().map(|i| singled_out(input, *i)).collect();
+            let found = opened.forward(&batch, TextScope::Answer);
+            for (sample, position) in positions.into_iter().enumerate() {
+                let expected = &states[position * width..][..*width];
+                let vector = found.vector(last, sample, Modality::Text);
+                comparison.add(&case.name, &position.to_string(), vector, expected);
+            }
+        }
+        comparison.finish(&format!("{}, last hidden states", opened.family.name));
+    }
+    assert!(families_seen > 0);
+}

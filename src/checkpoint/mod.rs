@@ -31,6 +31,7 @@ use families::{Model, Opening};
 use fields::{CONFIG_LIMIT, JsonFile};
 use fingerprint::Content;
 use locate::Source;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// An opened checkpoint: its config is understood, and its weights are all there with the right shapes.
@@ -48,6 +49,8 @@ pub struct Checkpoint {
     pub tokenizer: PathBuf,
     /// The chat template (Jinja), where the checkpoint has one.
     pub chat_template: Option<String>,
+    /// The tokenizer's special tokens by the names that templates know them under, such as `eos_token`.
+    pub special_tokens: BTreeMap<String, String>,
     /// The tensors under canonical names.
     pub weights: Weights,
     /// What belongs to the fingerprint beside the weights.
@@ -76,6 +79,7 @@ impl Checkpoint {
         let kind = families::kind(&config)?;
         let tokenizer = prompt_files::tokenizer(&source, options)?;
         let chat_template = prompt_files::chat_template(&source, options)?;
+        let special_tokens = prompt_files::special_tokens(&source, options)?;
         let Model {
             family,
             weights,
@@ -101,6 +105,8 @@ impl Checkpoint {
         inputs.push(("tokenizer.json".into(), Content::File(tokenizer.clone())));
         if let Some(template) = &chat_template {
             inputs.push(("chat template".into(), Content::Text(template.clone())));
+            let tokens = format!("{special_tokens:?}");
+            inputs.push(("special tokens".into(), Content::Text(tokens)));
         }
         Ok(Self {
             root: source.root,
@@ -109,6 +115,7 @@ impl Checkpoint {
             layout: kind.layout,
             tokenizer,
             chat_template,
+            special_tokens,
             weights,
             inputs,
         })

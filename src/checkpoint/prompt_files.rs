@@ -8,7 +8,19 @@ use super::locate::Source;
 use super::options::OpenOptions;
 use super::pickle::quote;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+/// The attributes of a tokenizer that its `special_tokens_map` lists.
+const SPECIAL_TOKENS: [&str; 7] = [
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "sep_token",
+    "pad_token",
+    "cls_token",
+    "mask_token",
+];
 
 /// Finds `tokenizer.json`.
 pub(super) fn tokenizer(
@@ -78,6 +90,25 @@ pub(super) fn chat_template(
         };
     }
     Ok(None)
+}
+
+/// What transformers hands to a template under the names `bos_token`, `eos_token` and so on.
+pub(super) fn special_tokens(
+    source: &Source,
+    options: &OpenOptions,
+) -> Result<BTreeMap<String, String>, CheckpointError> {
+    let Some(path) = source.optional("tokenizer_config.json", options)? else {
+        return Ok(BTreeMap::new());
+    };
+    let json = JsonFile::read(path, CONFIG_LIMIT)?;
+    let fields = json.fields();
+    let token = |name: &&str| {
+        // A string, or an added token with its settings.
+        let value = fields.get(name)?;
+        let text = value.as_str().or_else(|| value.get("content")?.as_str())?;
+        Some(((*name).to_owned(), text.to_owned()))
+    };
+    Ok(SPECIAL_TOKENS.iter().filter_map(token).collect())
 }
 
 /// The template of an entry `{"name": "default", "template": …}`.

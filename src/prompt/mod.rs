@@ -153,7 +153,13 @@ impl Prompter {
                     })?;
                     let id = checkpoint.family.image_token();
                     let known = id.filter(|id| tokenizer.id_to_token(*id).is_some());
-                    (Style::Chat(Box::new(ChatTemplate::new(source)?)), known)
+                    (
+                        Style::Chat(Box::new(ChatTemplate::new(
+                            source,
+                            &checkpoint.special_tokens,
+                        )?)),
+                        known,
+                    )
                 }
             };
         let placeholder = placeholder.ok_or_else(|| {

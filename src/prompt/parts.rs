@@ -71,6 +71,6 @@ mod tests {
         assert_eq!(parts("<image>\n<image>\n"), [Image, Image]);
         assert_eq!(parts(""), []);
         assert_eq!(text_ranges("A <image> B\n<video>"), [0..2, 9..12]);
-        assert_eq!(text_ranges("<image>\nWhat?<image>\n"), [8..13]);
+        assert_eq!(text_ranges("<image>\nA<image>\nB"), [8..9, 17..18]);
     }
 }

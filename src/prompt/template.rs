@@ -3,6 +3,8 @@
 //! transformers compiles it with `trim_blocks`, `lstrip_blocks`, loop controls and a block of its own,
 //! `{% generation %}`, which marks what the assistant says and prints its contents unchanged.
 
+use std::collections::BTreeMap;
+
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, ErrorKind, context};
@@ -23,8 +25,11 @@ pub(super) struct ChatTemplate {
 }
 
 impl ChatTemplate {
-    /// Compiles a template.
-    pub(super) fn new(source: &str) -> Result<Self, PromptError> {
+    /// Compiles a template, which may print special tokens by name.
+    pub(super) fn new(
+        source: &str,
+        special_tokens: &BTreeMap<String, String>,
+    ) -> Result<Self, PromptError> {
         let mut environment = Environment::new();
         environment.set_syntax(
             SyntaxConfig::builder()
@@ -40,6 +45,9 @@ impl ChatTemplate {
         environment.add_function("raise_exception", |message: String| {
             Err::<(), _>(minijinja::Error::new(ErrorKind::InvalidOperation, message))
         });
+        for (name, token) in special_tokens {
+            environment.add_global(name.clone(), token.clone());
+        }
         environment
             .add_template_owned(NAME, without_generation_blocks(source))
             .map_err(|error| PromptError::Template(error.to_string()))?;
@@ -98,15 +106,15 @@ impl ChatTemplate {
                 json!({"role": role_name(*role), "content": content})
             })
             .collect();
-        self.run(&messages, context! { add_generation_prompt => false })
+        self.run(&messages, false)
     }
 
-    /// Runs the template on `messages` and other variables.
-    fn run(&self, messages: &[Value], variables: minijinja::Value) -> Result<String, PromptError> {
+    /// Runs the template on `messages` in the form of transformers.
+    fn run(&self, messages: &[Value], add_generation_prompt: bool) -> Result<String, PromptError> {
         let messages = minijinja::Value::from(Serde(messages));
         self.environment
             .get_template(NAME)
-            .and_then(|template| template.render(context! { messages, ..variables }))
+            .and_then(|template| template.render(context! { messages, add_generation_prompt }))
             .map_err(|error| PromptError::Template(error.to_string()))
     }
 }

@@ -38,8 +38,7 @@ impl Comparison {
         if worst.1.is_empty() || error > worst.0 {
             *worst = (error, case.to_owned());
         }
-        // Not `error >= bound`: NaN is beyond too.
-        if !(error < self.bound) {
+        if error.is_nan() || error >= self.bound {
             self.beyond.push(format!("{kind} of {case}: {error:.1e}"));
         }
     }

@@ -7,7 +7,7 @@ use super::*;
 /// `tests/fixtures/chat_templates/cases.json`: conversations rendered by transformers.
 #[derive(Deserialize)]
 struct Goldens {
-    variables: HashMap<String, String>,
+    variables: BTreeMap<String, String>,
     templates: HashMap<String, String>,
     conversations: HashMap<String, Vec<Value>>,
     cases: Vec<Golden>,
@@ -28,11 +28,10 @@ fn prompts_are_those_of_transformers() {
     let goldens: Goldens = serde_json::from_str(goldens).unwrap();
     let mut faults = Vec::new();
     for case in &goldens.cases {
-        let template = ChatTemplate::new(&goldens.templates[&case.template]).unwrap();
+        let source = &goldens.templates[&case.template];
+        let template = ChatTemplate::new(source, &goldens.variables).unwrap();
         let messages = &goldens.conversations[&case.conversation];
-        let variables = minijinja::Value::from(Serde(&goldens.variables));
-        let add_generation_prompt = case.add_generation_prompt;
-        let found = template.run(messages, context! { add_generation_prompt, ..variables });
+        let found = template.run(messages, case.add_generation_prompt);
         let same = match (&found, &case.text, &case.error) {
             (Ok(found), Some(text), None) => found == text,
             (Err(error), None, Some(reason)) => error.to_string().contains(reason),
@@ -55,6 +54,10 @@ fn prompts_are_those_of_transformers() {
     );
 }
 
+fn compiled(source: &str) -> Result<ChatTemplate, PromptError> {
+    ChatTemplate::new(source, &BTreeMap::new())
+}
+
 fn turn(role: Role, text: &str) -> Turn {
     Turn {
         role,
@@ -64,7 +67,7 @@ fn turn(role: Role, text: &str) -> Turn {
 
 #[test]
 fn generation_blocks_print_what_they_hold() {
-    let template = ChatTemplate::new(
+    let template = compiled(
         "{% for m in messages %}\n  {%- generation %}\n{{ m.content[0].text }}\n\
          {% endgeneration -%}\n{% endfor %}",
     )
@@ -77,7 +80,7 @@ fn generation_blocks_print_what_they_hold() {
 
 #[test]
 fn a_template_that_loses_or_changes_text_is_told_from_one_that_trims() {
-    let trims = ChatTemplate::new("{{ messages[0].content[0].text | trim }}").unwrap();
+    let trims = compiled("{{ messages[0].content[0].text | trim }}").unwrap();
     assert_eq!(
         trims
             .render(&[turn(Role::User, " a ")], true)
@@ -86,7 +89,7 @@ fn a_template_that_loses_or_changes_text_is_told_from_one_that_trims() {
             .0,
         0..1
     );
-    let shouts = ChatTemplate::new("{{ messages[0].content[0].text | upper }}").unwrap();
+    let shouts = compiled("{{ messages[0].content[0].text | upper }}").unwrap();
     let turns = [turn(Role::User, "a")];
     assert!(matches!(
         shouts.render(&turns, true),
@@ -97,7 +100,7 @@ fn a_template_that_loses_or_changes_text_is_told_from_one_that_trims() {
 
 #[test]
 fn json_is_written_as_python_does() {
-    let template = ChatTemplate::new("{{ messages[0] | tojson }}").unwrap();
+    let template = compiled("{{ messages[0] | tojson }}").unwrap();
     let rendered = template
         .render(&[turn(Role::User, "<é>'\"")], false)
         .unwrap();
@@ -111,13 +114,8 @@ fn json_is_written_as_python_does() {
 fn endless_and_raising_templates_end_in_an_error() {
     let endless = "{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}\
                    {% endfor %}";
-    assert!(
-        ChatTemplate::new(endless)
-            .unwrap()
-            .render(&[], false)
-            .is_err()
-    );
-    let raising = ChatTemplate::new("{{ raise_exception('no system turns') }}").unwrap();
+    assert!(compiled(endless).unwrap().render(&[], false).is_err());
+    let raising = compiled("{{ raise_exception('no system turns') }}").unwrap();
     let error = raising.render(&[], false).unwrap_err().to_string();
     assert!(error.contains("no system turns"), "{error}");
 }

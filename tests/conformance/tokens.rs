@@ -20,7 +20,7 @@ fn token_ids_are_the_references() {
                 .map(|(id, place)| if *place == Place::Image { image } else { *id })
                 .collect();
             if found != case.input_ids {
-                faults.push(difference(&opened.family.name, case, &found));
+                faults.push(difference(opened.family.name, case, &found));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Runs that are stopped at any moment, and go on where they were.
 
 use std::process::Child;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use crate::project::{Ended, Project, Tree, assert_same};
@@ -22,12 +23,12 @@ fn project() -> Project {
 }
 
 /// The results of an undisturbed run, and how long it took.
-fn quiet() -> (Tree, Duration) {
+static QUIET: LazyLock<(Tree, Duration)> = LazyLock::new(|| {
     let project = project();
     let started = Instant::now();
     project.run();
     (project.results(), started.elapsed())
-}
+});
 
 fn has_a_shard(project: &Project) -> bool {
     project.path("run/shards/words/00000.safetensors").exists()
@@ -68,7 +69,7 @@ fn end(child: Child) -> Ended {
 
 #[test]
 fn a_signal_ends_the_run_in_order_and_the_next_run_completes_it() {
-    let (expected, _) = quiet();
+    let (expected, _) = &*QUIET;
     for name in ["INT", "TERM", "USR1"] {
         let project = project();
         let child = start(&project, &["run", "mix.toml"]);
@@ -87,7 +88,7 @@ fn a_signal_ends_the_run_in_order_and_the_next_run_completes_it() {
                 .all(|path| !path.to_str().unwrap().contains("tmp"))
         );
         project.run();
-        assert_same(&project.results(), &expected);
+        assert_same(&project.results(), expected);
     }
 }
 
@@ -105,7 +106,7 @@ fn an_interrupted_extract_is_told_to_extract() {
 
 #[test]
 fn killed_at_any_moment_the_files_end_the_same() {
-    let (expected, whole) = quiet();
+    let (expected, whole) = &*QUIET;
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     let project = project();
     for i in 0..KILLS {
@@ -133,12 +134,12 @@ fn killed_at_any_moment_the_files_end_the_same() {
         }
     }
     project.run();
-    assert_same(&project.results(), &expected);
+    assert_same(&project.results(), expected);
 }
 
 #[test]
 fn killed_while_mending_the_files_end_the_same() {
-    let (expected, whole) = quiet();
+    let (expected, whole) = &*QUIET;
     let project = project();
     project.extract("max_failure_rate = 1.0");
     for i in 0..6 {
@@ -166,5 +167,5 @@ fn killed_while_mending_the_files_end_the_same() {
     project
         .madmix(&["run", "mix.toml", "--retry-failed"])
         .expect(0);
-    assert_same(&project.results(), &expected);
+    assert_same(&project.results(), expected);
 }

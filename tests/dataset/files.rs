@@ -191,7 +191,9 @@ fn files_that_are_no_datasets() {
 
     let mut fixture = Fixture::new("");
     fixture.spec.path = fixture.folder.path().join("missing.json");
-    assert!(fixture.problem().to_string().contains("missing.json"));
+    assert!(matches!(fixture.problem(), DatasetProblem::NoFile));
+    let error = dataset::open(&fixture.spec).err().unwrap();
+    assert!(error.to_string().contains("missing.json"), "{error}");
     fixture.spec.path = fixture.folder.path().to_owned();
     assert!(matches!(fixture.problem(), DatasetProblem::NotAFile));
 }

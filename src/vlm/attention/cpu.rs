@@ -119,7 +119,6 @@ fn block_of_head(
         n: keys,
         k: d,
         alpha: 1.0 / (d as f32).sqrt(),
-        accumulate: false,
         parallel: false,
     }
     .run(
@@ -146,7 +145,6 @@ fn block_of_head(
         n: d,
         k: keys,
         alpha: 1.0,
-        accumulate: false,
         parallel: false,
     }
     .run(

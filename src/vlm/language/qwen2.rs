@@ -9,7 +9,7 @@ use candle_transformers::models::qwen2::Config;
 use crate::vlm::VlmError;
 use crate::vlm::attention::{Packing, attention};
 use crate::vlm::loader::Loader;
-use crate::vlm::ops::{Linear, RmsNorm, RotaryTable, split_qkv, swiglu};
+use crate::vlm::ops::{Activation, Linear, RmsNorm, RotaryTable, split_qkv};
 
 /// The decoder's weights on their device.
 pub struct Qwen2 {
@@ -148,7 +148,10 @@ impl Layer {
         let x = self
             .out
             .forward_residual(&attention(&q, &k, &v, packing)?, x)?;
-        let inner = swiglu(&self.gate_up.forward(&self.norm2.forward(&x)?)?)?;
+        let normed = self.norm2.forward(&x)?;
+        let inner = self
+            .gate_up
+            .forward_activated(&normed, Activation::SwiGlu)?;
         self.down.forward_residual(&inner, &x)
     }
 }

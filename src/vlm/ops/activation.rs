@@ -1,10 +1,8 @@
 //! Activations over whole rows, vectorised for the processor at hand.
 
-use candle_core::{D, Result, Tensor};
-use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
+use pulp::{Simd, WithSimd};
 
-use super::slices::{is_cpu_f32, with_slice};
+use super::Activation;
 
 /// How many values are treated at a time; a multiple of every vector width in use.
 pub(crate) const LANES: usize = 16;
@@ -76,64 +74,49 @@ pub(crate) fn exp_in_place(values: &mut [f32], shift: f32) -> f32 {
     sums.iter().sum()
 }
 
-/// Applies GELU (tanh) to all values on all cores.
-pub(super) fn gelu_tanh_in_place(values: &mut [f32]) {
-    struct Chunk<'a>(&'a mut [f32]);
-    impl WithSimd for Chunk<'_> {
-        type Output = ();
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) {
-            for x in self.0 {
-                *x = gelu_tanh(*x);
-            }
-        }
-    }
-    values
-        .par_chunks_mut(1 << 14)
-        .for_each(|chunk| Arch::new().dispatch(Chunk(chunk)));
+/// What one row of a linear layer's output goes through, in place: the bias, an activation, the residual.
+pub(super) struct Epilogue<'a> {
+    pub(super) row: &'a mut [f32],
+    pub(super) bias: Option<&'a [f32]>,
+    pub(super) activation: Option<Activation>,
+    pub(super) residual: Option<&'a [f32]>,
 }
 
-struct Gated<'a> {
-    gate: &'a [f32],
-    up: &'a [f32],
-    out: &'a mut [f32],
-}
-
-impl WithSimd for Gated<'_> {
+impl WithSimd for Epilogue<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        for ((out, gate), up) in self.out.iter_mut().zip(self.gate).zip(self.up) {
-            *out = silu(*gate) * up;
+        let row = self.row;
+        if let Some(bias) = self.bias {
+            add(row, bias);
+        }
+        match self.activation {
+            Some(Activation::GeluTanh) => {
+                for x in &mut *row {
+                    *x = gelu_tanh(*x);
+                }
+            }
+            Some(Activation::SwiGlu) => {
+                let (gate, up) = row.split_at_mut(row.len() / 2);
+                for (gate, up) in gate.iter_mut().zip(up) {
+                    *gate = silu(*gate) * *up;
+                }
+            }
+            // Rare enough to be left to candle.
+            Some(Activation::GeluErf) | None => {}
+        }
+        if let Some(residual) = self.residual {
+            add(row, residual);
         }
     }
 }
 
-/// `silu(gate) · up` for rows that hold `[gate | up]`: `[n, 2·i]` to `[n, i]` (Qwen2's gated MLP).
-///
-/// # Errors
-/// When the last dimension is odd, or a device operation fails.
-pub fn swiglu(gate_up: &Tensor) -> Result<Tensor> {
-    let (rows, width) = gate_up.dims2()?;
-    let inner = width / 2;
-    if !is_cpu_f32(gate_up) {
-        let gate = gate_up.narrow(D::Minus1, 0, inner)?.contiguous()?;
-        let up = gate_up.narrow(D::Minus1, inner, inner)?.contiguous()?;
-        return gate.silu()? * up;
+#[inline(always)]
+fn add(row: &mut [f32], other: &[f32]) {
+    for (value, other) in row.iter_mut().zip(other) {
+        *value += other;
     }
-    let mut out = vec![0.0; rows * inner];
-    with_slice(gate_up, |values| {
-        out.par_chunks_mut(inner.max(1))
-            .zip(values.par_chunks(width.max(1)))
-            .for_each(|(out, row)| {
-                let (gate, up) = row.split_at(inner);
-                Arch::new().dispatch(Gated { gate, up, out });
-            });
-        Ok(())
-    })?;
-    Tensor::from_vec(out, (rows, inner), gate_up.device())
 }
 
 #[cfg(test)]
@@ -162,15 +145,5 @@ mod tests {
             let want = x / (1.0 + (-x).exp());
             assert!((f64::from(silu(x as f32)) - want).abs() <= 3e-7 * (1.0 + want.abs()));
         }
-    }
-
-    #[test]
-    fn swiglu_equals_its_form_in_candle_operations() -> Result<()> {
-        let device = candle_core::Device::Cpu;
-        let x = Tensor::randn(0f32, 2.0, (5, 2 * 37), &device)?;
-        let want = (x.narrow(1, 0, 37)?.silu()? * x.narrow(1, 37, 37)?)?;
-        let difference = (swiglu(&x)? - want)?.abs()?.max_all()?.to_scalar::<f32>()?;
-        assert!(difference < 1e-6, "{difference}");
-        Ok(())
     }
 }

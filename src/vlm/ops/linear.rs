@@ -1,10 +1,11 @@
 //! Linear layers with what follows them fused in.
 
 use candle_core::{Result, Tensor};
+use pulp::Arch;
 use rayon::prelude::*;
 
-use super::activation::gelu_tanh_in_place;
-use super::slices::{is_cpu_f32, with_slice};
+use super::activation::Epilogue;
+use super::slices::{is_cpu_f32, with_optional, with_slice, with_storage};
 use super::{Gemm, View};
 
 /// What a linear layer's output goes through.
@@ -14,6 +15,8 @@ pub enum Activation {
     GeluErf,
     /// GELU's tanh approximation (`gelu_pytorch_tanh`).
     GeluTanh,
+    /// `silu(gate) · up` for an output `[gate | up]`, which halves its width (Qwen2's gated MLP).
+    SwiGlu,
 }
 
 /// `x · Wᵀ + b` with `W` of shape `[out, in]`, as PyTorch stores it.
@@ -101,57 +104,60 @@ impl Linear {
         if !is_cpu_f32(x) {
             return self.apply_with_candle(x, activation, residual);
         }
-        let mut out = match residual {
-            Some(residual) => with_slice(residual, |values| Ok(values.to_vec()))?,
-            None => vec![0.0; rows * outputs],
-        };
-        if let Some(bias) = &self.bias {
-            with_slice(bias, |bias| {
-                out.par_chunks_mut(outputs).for_each(|row| {
-                    for (value, bias) in row.iter_mut().zip(bias) {
-                        *value += bias;
-                    }
-                });
+        let mut out = self.product(x)?;
+        with_optional(self.bias.as_ref(), |bias| {
+            with_optional(residual, |residual| {
+                out.par_chunks_mut(outputs)
+                    .enumerate()
+                    .for_each(|(i, row)| {
+                        Arch::new().dispatch(Epilogue {
+                            row,
+                            bias,
+                            activation,
+                            residual: residual.map(|values| &values[i * outputs..][..outputs]),
+                        });
+                    });
                 Ok(())
-            })?;
+            })
+        })?;
+        let out = Tensor::from_vec(out, (rows, outputs), x.device())?;
+        match activation {
+            Some(Activation::GeluErf) => out.gelu_erf(),
+            // The next layer reads the gate's half where it lies.
+            Some(Activation::SwiGlu) => out.narrow(1, 0, outputs / 2),
+            Some(Activation::GeluTanh) | None => Ok(out),
         }
-        let accumulate = self.bias.is_some() || residual.is_some();
-        let x = x.contiguous()?;
-        with_slice(&x, |x| {
+    }
+
+    /// `x · Wᵀ` for an `x` whose rows may lie apart.
+    fn product(&self, x: &Tensor) -> Result<Vec<f32>> {
+        let (rows, inputs) = x.dims2()?;
+        let (outputs, _) = self.weight.dims2()?;
+        with_storage(x, |values, layout| {
+            let &[row_stride, 1] = layout.stride() else {
+                candle_core::bail!("a linear layer over strides {:?}", layout.stride());
+            };
             with_slice(&self.weight, |weight| {
-                Gemm {
+                let gemm = Gemm {
                     m: rows,
                     n: outputs,
                     k: inputs,
                     alpha: 1.0,
-                    accumulate,
                     parallel: true,
-                }
-                .run(
-                    &mut out,
-                    outputs,
-                    View {
-                        data: x,
-                        row_stride: inputs,
-                        col_stride: 1,
-                    },
-                    View {
-                        data: weight,
-                        row_stride: 1,
-                        col_stride: inputs,
-                    },
-                );
-                Ok(())
+                };
+                let x = View {
+                    data: &values[layout.start_offset()..],
+                    row_stride,
+                    col_stride: 1,
+                };
+                let weight = View {
+                    data: weight,
+                    row_stride: 1,
+                    col_stride: inputs,
+                };
+                Ok(gemm.product(x, weight))
             })
-        })?;
-        if activation == Some(Activation::GeluTanh) {
-            gelu_tanh_in_place(&mut out);
-        }
-        let out = Tensor::from_vec(out, (rows, outputs), x.device())?;
-        match activation {
-            Some(Activation::GeluErf) => out.gelu_erf(),
-            _ => Ok(out),
-        }
+        })
     }
 
     fn apply_with_candle(
@@ -167,6 +173,12 @@ impl Linear {
         match activation {
             Some(Activation::GeluErf) => out = out.gelu_erf()?,
             Some(Activation::GeluTanh) => out = out.gelu()?,
+            Some(Activation::SwiGlu) => {
+                let inner = out.dim(1)? / 2;
+                let gate = out.narrow(1, 0, inner)?.contiguous()?;
+                let up = out.narrow(1, inner, inner)?.contiguous()?;
+                out = (gate.silu()? * up)?;
+            }
             None => {}
         }
         match residual {
@@ -185,20 +197,21 @@ mod tests {
     fn fused_forms_equal_plain_candle_operations() -> Result<()> {
         let random = |shape: &[usize]| Tensor::randn(0f32, 1.0, shape, &Device::Cpu);
         let x = random(&[7, 19])?;
-        let residual = random(&[7, 11])?;
-        for bias in [None, Some(random(&[11])?)] {
-            let layer = Linear::new(&random(&[11, 19])?, bias)?;
-            for activation in [None, Some(Activation::GeluErf), Some(Activation::GeluTanh)] {
-                for residual in [None, Some(&residual)] {
-                    let fused = layer.apply(&x, activation, residual);
-                    if activation.is_some() && residual.is_some() {
-                        continue; // never asked for: the CPU form adds the residual first
-                    }
-                    let plain = layer.apply_with_candle(&x, activation, residual)?;
-                    let worst = (fused? - plain)?.abs()?.max_all()?.to_scalar::<f32>()?;
-                    assert!(worst < 1e-5, "{activation:?}: {worst}");
-                }
-            }
+        let residual = random(&[7, 12])?;
+        for bias in [None, Some(random(&[12])?)] {
+            let layer = Linear::new(&random(&[12, 19])?, bias)?;
+            let both = |activation, residual| -> Result<()> {
+                let fused = layer.apply(&x, activation, residual)?;
+                let plain = layer.apply_with_candle(&x, activation, residual)?;
+                let worst = (fused - plain)?.abs()?.max_all()?.to_scalar::<f32>()?;
+                assert!(worst < 1e-5, "{activation:?}: {worst}");
+                Ok(())
+            };
+            both(None, None)?;
+            both(None, Some(&residual))?;
+            both(Some(Activation::GeluErf), None)?;
+            both(Some(Activation::GeluTanh), None)?;
+            both(Some(Activation::SwiGlu), None)?;
         }
         Ok(())
     }

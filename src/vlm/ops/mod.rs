@@ -11,7 +11,6 @@ mod norm;
 mod rope;
 pub(crate) mod slices;
 
-pub use activation::swiglu;
 pub(crate) use activation::{Lanes, exp_in_place};
 pub(crate) use gemm::{Gemm, View};
 pub use linear::{Activation, Linear};

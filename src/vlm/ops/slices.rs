@@ -15,6 +15,17 @@ pub(crate) fn with_slice<R>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> Result<R>
     })
 }
 
+/// Calls `f` with the values of a tensor, if there is one, as [`with_slice`].
+pub(crate) fn with_optional<R>(
+    tensor: Option<&Tensor>,
+    f: impl FnOnce(Option<&[f32]>) -> Result<R>,
+) -> Result<R> {
+    match tensor {
+        Some(tensor) => with_slice(tensor, |values| f(Some(values))),
+        None => f(None),
+    }
+}
+
 /// Calls `f` with the whole storage of an f32 CPU tensor and the layout that says where its values lie.
 pub(crate) fn with_storage<R>(
     tensor: &Tensor,

@@ -17,7 +17,7 @@ use std::str::FromStr;
 use tokenizers::{AddedToken, Tokenizer};
 
 use crate::checkpoint::{Checkpoint, Layout};
-use crate::dataset::{Role, Turn};
+use crate::dataset::{IMAGE_PLACEHOLDER, Role, Turn};
 use spans::Rendered;
 use template::ChatTemplate;
 
@@ -139,11 +139,11 @@ impl Prompter {
         let (style, placeholder) =
             match checkpoint.layout {
                 Layout::LlavaNext => {
-                    let image = AddedToken::from(parts::IMAGE, true);
+                    let image = AddedToken::from(IMAGE_PLACEHOLDER, true);
                     tokenizer
                         .add_special_tokens([image])
                         .map_err(|error| unusable(error.to_string()))?;
-                    (Style::Training, tokenizer.token_to_id(parts::IMAGE))
+                    (Style::Training, tokenizer.token_to_id(IMAGE_PLACEHOLDER))
                 }
                 Layout::HuggingFace => {
                     let source = checkpoint.chat_template.as_deref().ok_or_else(|| {

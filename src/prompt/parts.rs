@@ -2,10 +2,7 @@
 
 use std::ops::Range;
 
-/// The placeholder of a picture in the text of a [`Turn`](crate::dataset::Turn).
-pub(super) const IMAGE: &str = "<image>";
-/// The placeholder of a video.
-pub(super) const VIDEO: &str = "<video>";
+use crate::dataset::MediaKind;
 
 /// A piece of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,40 +15,50 @@ pub(super) enum Part<'a> {
 /// Cuts a text at its placeholders, in order. A placeholder takes the one newline that follows it
 /// along, since a chat template writes its own; empty pieces of text are left out.
 pub(super) fn parts(text: &str) -> Vec<Part<'_>> {
-    let (parts, _) = cut(text);
-    parts
+    cut(text).into_iter().map(|(part, _)| part).collect()
 }
 
 /// Where in a text its pieces of text are, in bytes.
 pub(super) fn text_ranges(text: &str) -> Vec<Range<usize>> {
-    let (_, ranges) = cut(text);
-    ranges
-}
-
-fn cut(text: &str) -> (Vec<Part<'_>>, Vec<Range<usize>>) {
-    let (mut parts, mut ranges) = (Vec::new(), Vec::new());
-    let mut push_text = |parts: &mut Vec<_>, range: Range<usize>| {
-        if !range.is_empty() {
-            parts.push(Part::Text(&text[range.clone()]));
-            ranges.push(range);
-        }
-    };
-    let mut start = 0;
-    while let Some((at, placeholder, part)) = next_placeholder(&text[start..]) {
-        push_text(&mut parts, start..start + at);
-        parts.push(part);
-        start += at + placeholder.len();
-        start += usize::from(text[start..].starts_with('\n'));
-    }
-    push_text(&mut parts, start..text.len());
-    (parts, ranges)
-}
-
-fn next_placeholder(text: &str) -> Option<(usize, &'static str, Part<'static>)> {
-    [(IMAGE, Part::Image), (VIDEO, Part::Video)]
+    cut(text)
         .into_iter()
-        .filter_map(|(placeholder, part)| Some((text.find(placeholder)?, placeholder, part)))
-        .min_by_key(|(at, ..)| *at)
+        .filter(|(part, _)| matches!(part, Part::Text(_)))
+        .map(|(_, range)| range)
+        .collect()
+}
+
+fn cut(text: &str) -> Vec<(Part<'_>, Range<usize>)> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    while start < text.len() {
+        let rest = &text[start..];
+        let (at, kind) = match next_placeholder(rest) {
+            Some((at, kind)) => (at, Some(kind)),
+            None => (rest.len(), None),
+        };
+        if at > 0 {
+            parts.push((Part::Text(&rest[..at]), start..start + at));
+        }
+        start += at;
+        if let Some(kind) = kind {
+            let end = start + kind.placeholder().len();
+            let end = end + usize::from(text[end..].starts_with('\n'));
+            let part = match kind {
+                MediaKind::Image => Part::Image,
+                MediaKind::Video => Part::Video,
+            };
+            parts.push((part, start..end));
+            start = end;
+        }
+    }
+    parts
+}
+
+fn next_placeholder(text: &str) -> Option<(usize, MediaKind)> {
+    [MediaKind::Image, MediaKind::Video]
+        .into_iter()
+        .filter_map(|kind| Some((text.find(kind.placeholder())?, kind)))
+        .min_by_key(|(at, _)| *at)
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ impl ChatTemplate {
                         Part::Video => json!({"type": "video"}),
                     })
                     .collect();
-                json!({"role": role_name(*role), "content": content})
+                json!({"role": role.as_str(), "content": content})
             })
             .collect();
         self.run(&messages, false)
@@ -116,15 +116,6 @@ impl ChatTemplate {
             .get_template(NAME)
             .and_then(|template| template.render(context! { messages, add_generation_prompt }))
             .map_err(|error| PromptError::Template(error.to_string()))
-    }
-}
-
-/// The names of roles in chat templates.
-pub(super) fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::System => "system",
-        Role::User => "user",
-        Role::Assistant => "assistant",
     }
 }
 

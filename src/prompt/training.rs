@@ -3,10 +3,9 @@
 //! Reference: `preprocess_multimodal` and `preprocess_qwen` in `llava/train/train.py`. Every turn is a
 //! ChatML block of its own after a default system message.
 
-use super::parts::{IMAGE, text_ranges};
+use super::parts::text_ranges;
 use super::spans::Rendered;
-use super::template::role_name;
-use crate::dataset::{Role, Turn};
+use crate::dataset::{IMAGE_PLACEHOLDER, Role, Turn};
 
 const SYSTEM: &str = "You are a helpful assistant.";
 
@@ -48,7 +47,7 @@ pub(super) fn render(turns: &[Turn], multimodal: bool) -> Rendered {
 /// Appends a block and returns where in the prompt its words begin.
 fn push_block(prompt: &mut String, role: Role, words: &str) -> usize {
     prompt.push_str("<|im_start|>");
-    prompt.push_str(role_name(role));
+    prompt.push_str(role.as_str());
     prompt.push('\n');
     let start = prompt.len();
     prompt.push_str(words);
@@ -58,12 +57,15 @@ fn push_block(prompt: &mut String, role: Role, words: &str) -> usize {
 
 /// Moves the only placeholder of a turn to its front, on a line of its own.
 fn placeholder_first(words: &str) -> String {
-    let words = if words.matches(IMAGE).count() == 1 && !words.starts_with(IMAGE) {
-        let rest = words.replace(IMAGE, "");
-        format!("{IMAGE}\n{}", rest.trim()).trim().to_owned()
-    } else {
-        words.to_owned()
-    };
+    let words =
+        if words.matches(IMAGE_PLACEHOLDER).count() == 1 && !words.starts_with(IMAGE_PLACEHOLDER) {
+            let rest = words.replace(IMAGE_PLACEHOLDER, "");
+            format!("{IMAGE_PLACEHOLDER}\n{}", rest.trim())
+                .trim()
+                .to_owned()
+        } else {
+            words.to_owned()
+        };
     words.replace(NOISE, "")
 }
 

@@ -130,8 +130,12 @@ impl Prompter {
             reason,
         };
         let text = fs_err::read_to_string(file).map_err(PromptError::Read)?;
-        let mut tokenizer =
-            Tokenizer::from_str(&text).map_err(|error| unusable(error.to_string()))?;
+        let mut tokenizer = Tokenizer::from_str(&text).map_err(|error| {
+            unusable(format!(
+                "not a tokenizer that can be read ({error}); copy it from the model that the \
+                     checkpoint was trained from"
+            ))
+        })?;
         tokenizer.with_padding(None);
         tokenizer
             .with_truncation(None)

@@ -68,8 +68,13 @@ pub fn open(name: &str) -> Result<Opened, VlmError> {
 
 #[cfg(feature = "cuda")]
 fn open_cuda(ordinal: usize) -> Result<Device, String> {
-    // Without a driver the bindings panic rather than fail.
-    std::panic::catch_unwind(|| Device::new_cuda_with_stream(ordinal))
+    use std::panic;
+    // Without a driver the bindings panic rather than fail; what they print then helps nobody.
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let opened = panic::catch_unwind(|| Device::new_cuda_with_stream(ordinal));
+    panic::set_hook(hook);
+    opened
         .map_err(|_| "the CUDA driver or one of its libraries was not found".to_owned())?
         .map_err(|error| error.to_string())
 }

@@ -114,3 +114,26 @@ fn values_without_meaning_are_refused_by_name() {
         assert!(error.contains(expected), "{error}");
     }
 }
+
+#[test]
+fn the_configs_of_the_repository_can_be_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    let demo = Config::read(&folder.join("demo.toml")).unwrap();
+    assert_eq!(demo.domains.len(), 5);
+    let paper = Config::read(&folder.join("llava_onevision_0.5b.toml")).unwrap();
+    let names: Vec<&str> = paper
+        .domains
+        .iter()
+        .map(|domain| domain.name.as_str())
+        .collect();
+    let expected = [
+        "General",
+        "Doc/Chart/Screen",
+        "Math/Reasoning",
+        "General OCR",
+        "Language",
+    ];
+    assert_eq!(names, expected);
+    let shares: f64 = paper.domains.iter().filter_map(|domain| domain.human).sum();
+    assert!((shares - 100.0).abs() < 1e-9, "{shares}");
+}

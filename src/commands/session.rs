@@ -146,6 +146,13 @@ fn open_datasets(
             bar.tick();
         });
         bar.inc(1);
+        if let Ok(work) = &work {
+            let (rows, samples) = (work.dataset.len(), work.order.len());
+            tracing::debug!(
+                "opened {}: {rows} rows, {samples} samples of them",
+                work.name
+            );
+        }
         work
     };
     let domains = config

@@ -103,6 +103,13 @@ pub fn run(
         }
         let shard = gathered.into_shard(shard.finish());
         store.publish(&shard)?;
+        tracing::debug!(
+            "made shard {} of {}: {} samples, {} failed",
+            shard.index,
+            shard.dataset,
+            shard.rows.len(),
+            shard.failures.len()
+        );
         published(&shard)?;
     }
     Ok(Outcome::Complete)

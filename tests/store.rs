@@ -359,8 +359,14 @@ fn damaged_shards_are_set_aside_and_made_again() {
             "{kind}: {error}"
         );
         assert!(path.exists(), "{kind}: loading changes nothing");
-        let Missing { indices, set_aside } = store.missing(&key(), "a", 3).unwrap();
+        let Missing {
+            indices,
+            set_aside,
+            failures,
+        } = store.missing(&key(), "a", 3).unwrap();
         assert_eq!(indices, [1], "{kind}");
+        let whole_ones = [shard("a", 0).failures, shard("a", 2).failures].concat();
+        assert_eq!(failures, whole_ones, "{kind}");
         let [warning] = &set_aside[..] else {
             panic!("{kind}: {set_aside:?}")
         };

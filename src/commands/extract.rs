@@ -1,6 +1,6 @@
 //! `madmix extract`: the missing shards, then the centroids.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -44,16 +44,16 @@ pub(super) fn extract(
     let session = Session::open(&arguments.config)?;
     let folder = &session.config.output;
     let store = Store::open(folder)?;
-    let missing = missing_shards(&session, &store, arguments.retry_failed)?;
-    crate::store::publish(
-        &folder.join("config.toml"),
-        session.config.to_toml().as_bytes(),
-    )?;
     let mut failures = FailureLimit::new(
         session.datasets(),
         session.config.extract.max_failure_rate,
         Some(&folder.join("failures.jsonl")),
     );
+    let missing = missing_shards(&session, &store, arguments.retry_failed, &mut failures)?;
+    crate::store::publish(
+        &folder.join("config.toml"),
+        session.config.to_toml().as_bytes(),
+    )?;
     let outcome = make_shards(&session, &store, missing, &stop, &mut failures);
     // The list is wanted most when there were too many.
     let listed = failures.write();
@@ -84,7 +84,6 @@ fn make_shards(
     stop: &AtomicBool,
     failures: &mut FailureLimit,
 ) -> Result<Outcome> {
-    add_stored_failures(session, store, &missing, failures)?;
     if missing.is_empty() {
         failures.check()?;
         tracing::info!("every shard is there already");
@@ -126,8 +125,14 @@ fn make_shards(
     Ok(outcome?)
 }
 
-/// The shards that are not there, dataset by dataset. A damaged one is set aside first.
-fn missing_shards(session: &Session, store: &Store, retry: bool) -> Result<Vec<ShardWork>> {
+/// The shards that are not there, dataset by dataset; the failures of those that are there are added. A
+/// damaged shard is set aside first.
+fn missing_shards(
+    session: &Session,
+    store: &Store,
+    retry: bool,
+    failures: &mut FailureLimit,
+) -> Result<Vec<ShardWork>> {
     let mut work = Vec::new();
     for dataset in session.datasets() {
         if retry {
@@ -137,33 +142,13 @@ fn missing_shards(session: &Session, store: &Store, retry: bool) -> Result<Vec<S
         for damaged in &missing.set_aside {
             tracing::warn!("{damaged}");
         }
+        failures.add(&dataset.name, &missing.failures);
         work.extend(missing.indices.iter().map(|&index| ShardWork {
             dataset: dataset.clone(),
             index,
         }));
     }
     Ok(work)
-}
-
-fn add_stored_failures(
-    session: &Session,
-    store: &Store,
-    missing: &[ShardWork],
-    failures: &mut FailureLimit,
-) -> Result<()> {
-    let missing: BTreeSet<(&str, u32)> = missing
-        .iter()
-        .map(|shard| (shard.dataset.name.as_str(), shard.index))
-        .collect();
-    for dataset in session.datasets() {
-        for index in 0..dataset.shards() {
-            if !missing.contains(&(dataset.name.as_str(), index)) {
-                let shard = store.load(&dataset.key, &dataset.name, index)?;
-                failures.add(&dataset.name, &shard.failures);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Counts the tokens of all samples, with a bar; `None` if it was stopped.

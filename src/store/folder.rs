@@ -7,7 +7,9 @@ use thiserror::Error;
 
 use super::names::folder_name;
 use super::publish::sync_folder;
-use super::{Published, Shard, ShardError, ShardKey, StoreError, clean_stale_temporaries, publish};
+use super::{
+    Failure, Published, Shard, ShardError, ShardKey, StoreError, clean_stale_temporaries, publish,
+};
 
 const SHARDS: &str = "shards";
 /// How often a name is looked at again while other processes change what is under it.
@@ -43,6 +45,8 @@ pub struct Missing {
     pub indices: Vec<u32>,
     /// The damaged shards among them, for the log.
     pub set_aside: Vec<SetAside>,
+    /// The failures of the shards that are there.
+    pub failures: Vec<Failure>,
 }
 
 /// The shards of one run. Any number of processes may use one folder at once.
@@ -148,7 +152,10 @@ impl Store {
     ) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
             match self.inspect(key, dataset, index)? {
-                ShardState::Present(_) => return Ok(()),
+                ShardState::Present(shard) => {
+                    missing.failures.extend(shard.failures);
+                    return Ok(());
+                }
                 ShardState::Absent => {
                     missing.indices.push(index);
                     return Ok(());

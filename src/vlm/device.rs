@@ -13,6 +13,9 @@ pub struct Opened {
     pub description: String,
 }
 
+/// The names that mean something.
+const EXPECTED: &str = "expected \"auto\", \"cpu\", \"cuda\" or \"cuda:N\"";
+
 /// The ordinal of `cuda` or `cuda:N`.
 fn cuda_ordinal(name: &str) -> Option<usize> {
     match name.strip_prefix("cuda")? {
@@ -29,9 +32,7 @@ pub fn check_name(name: &str) -> Result<(), String> {
     if matches!(name, "auto" | "cpu") || cuda_ordinal(name).is_some() {
         return Ok(());
     }
-    Err(format!(
-        "device = \"{name}\": expected \"auto\", \"cpu\", \"cuda\" or \"cuda:N\""
-    ))
+    Err(format!("device = \"{name}\": {EXPECTED}"))
 }
 
 /// Opens `auto`, `cpu`, `cuda` or `cuda:N`. `auto` takes the first CUDA device if there is one.
@@ -58,9 +59,7 @@ pub fn open(name: &str) -> Result<Opened, VlmError> {
             Err(reason) => cpu(format!(" ({reason})")),
         }),
         _ => {
-            let ordinal = cuda_ordinal(name).ok_or_else(|| {
-                failed("expected \"auto\", \"cpu\", \"cuda\" or \"cuda:N\"".into())
-            })?;
+            let ordinal = cuda_ordinal(name).ok_or_else(|| failed(EXPECTED.into()))?;
             Ok(on_cuda(ordinal, open_cuda(ordinal).map_err(failed)?))
         }
     }

@@ -13,6 +13,8 @@ pub mod llava_onevision;
 mod loader;
 pub mod ops;
 pub mod pool;
+#[cfg(test)]
+mod testing;
 pub mod vision;
 
 use crate::checkpoint::{Checkpoint, CheckpointError, Family};

@@ -1,11 +1,8 @@
 use candle_core::{Device, Result, Tensor};
 use candle_nn::attention::flash_attn_varlen_cpu;
 
+use super::super::testing::{values, worst};
 use super::{Packing, attention, chunked};
-
-fn worst(a: &Tensor, b: &Tensor) -> Result<f32> {
-    (a - b)?.abs()?.max_all()?.to_scalar::<f32>()
-}
 
 fn reference([q, k, v]: [&Tensor; 3], lengths: &[usize], causal: bool) -> Result<Tensor> {
     let (rows, heads, d) = q.dims3()?;
@@ -26,14 +23,16 @@ fn every_form_equals_candle_nns_reference() -> Result<()> {
     let lengths = [1, 64, 65, 3, 200];
     let total = lengths.iter().sum::<usize>();
     for (heads, kv_heads, d) in [(4, 4, 24), (6, 2, 16), (7, 1, 8)] {
-        let q = Tensor::randn(0f32, 2.0, (total, heads, d), &device)?;
-        let k = Tensor::randn(0f32, 2.0, (total, kv_heads, d), &device)?;
-        let v = Tensor::randn(0f32, 2.0, (total, kv_heads, d), &device)?;
+        let q = values(&[total, heads, d], 1)?;
+        let k = values(&[total, kv_heads, d], 2)?;
+        let v = values(&[total, kv_heads, d], 3)?;
         for causal in [false, true] {
             let packing = Packing::new(&lengths, causal, &device)?;
             let want = reference([&q, &k, &v], &lengths, causal)?;
-            assert!(worst(&attention(&q, &k, &v, &packing)?, &want)? < 1e-5);
-            assert!(worst(&chunked::attention(&q, &k, &v, &packing)?, &want)? < 1e-5);
+            let blocked = worst(&attention(&q, &k, &v, &packing)?, &want)?;
+            assert!(blocked < 1e-5, "{blocked}");
+            let chunked = worst(&chunked::attention(&q, &k, &v, &packing)?, &want)?;
+            assert!(chunked < 1e-5, "{chunked}");
         }
     }
     Ok(())
@@ -42,7 +41,7 @@ fn every_form_equals_candle_nns_reference() -> Result<()> {
 #[test]
 fn parts_of_a_joint_projection_need_no_copy() -> Result<()> {
     let device = Device::Cpu;
-    let joint = Tensor::randn(0f32, 1.0, (70, 3 * 2, 8), &device)?;
+    let joint = values(&[70, 3 * 2, 8], 4)?;
     let part = |i: usize| joint.narrow(1, i * 2, 2);
     let packing = Packing::new(&[40, 30], false, &device)?;
     let (q, k, v) = (part(0)?, part(1)?, part(2)?);

@@ -190,20 +190,20 @@ impl Linear {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::testing::{values, worst};
     use super::*;
     use candle_core::Device;
 
     #[test]
     fn fused_forms_equal_plain_candle_operations() -> Result<()> {
-        let random = |shape: &[usize]| Tensor::randn(0f32, 1.0, shape, &Device::Cpu);
-        let x = random(&[7, 19])?;
-        let residual = random(&[7, 12])?;
-        for bias in [None, Some(random(&[12])?)] {
-            let layer = Linear::new(&random(&[12, 19])?, bias)?;
+        let x = values(&[7, 19], 1)?;
+        let residual = values(&[7, 12], 2)?;
+        for bias in [None, Some(values(&[12], 3)?)] {
+            let layer = Linear::new(&values(&[12, 19], 4)?, bias)?;
             let both = |activation, residual| -> Result<()> {
                 let fused = layer.apply(&x, activation, residual)?;
                 let plain = layer.apply_with_candle(&x, activation, residual)?;
-                let worst = (fused - plain)?.abs()?.max_all()?.to_scalar::<f32>()?;
+                let worst = worst(&fused, &plain)?;
                 assert!(worst < 1e-5, "{activation:?}: {worst}");
                 Ok(())
             };

@@ -106,6 +106,7 @@ fn rotate_heads(from: &[f32], to: &mut [f32], cos: &[f32], sin: &[f32]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::testing::{values, worst};
     use super::*;
 
     #[test]
@@ -114,16 +115,13 @@ mod tests {
         let (heads, kv_heads, d) = (3, 1, 8);
         let positions = [0, 1, 2, 0, 7];
         let table = RotaryTable::new(&positions, d, 1e6, DType::F32, &device)?;
-        let qkv = Tensor::randn(0f32, 1.0, (5, (heads + 2 * kv_heads) * d), &device)?;
+        let qkv = values(&[5, (heads + 2 * kv_heads) * d], 1)?;
         let (query, key, value) = split_qkv(&qkv, heads, kv_heads, &table)?;
         for (got, start, heads) in [(query, 0, heads), (key, heads, kv_heads)] {
             let part = qkv.narrow(1, start * d, heads * d)?.contiguous()?;
             let part = part.reshape((1, 5, heads, d))?;
             let want = candle_nn::rotary_emb::rope_thd(&part, &table.cos, &table.sin)?;
-            let worst = (got - want.squeeze(0)?)?
-                .abs()?
-                .max_all()?
-                .to_scalar::<f32>()?;
+            let worst = worst(&got, &want.squeeze(0)?)?;
             assert!(worst < 1e-6, "{worst}");
         }
         assert_eq!(value.dims(), [5, 1, 8]);

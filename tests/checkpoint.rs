@@ -7,7 +7,7 @@ mod checkpoints;
 
 use candle_core::{DType, Device, Tensor};
 use checkpoints::*;
-use madmix::checkpoint::llava_onevision::{Config, VideoNewline, expected_tensors};
+use madmix::checkpoint::llava::{Config, Pictures, Video, VideoNewline, expected_tensors};
 use madmix::checkpoint::{Checkpoint, Family, Layout, OpenOptions};
 use safetensors::tensor::Dtype;
 use serde_json::{Value, json};
@@ -17,9 +17,25 @@ use std::sync::{Arc, Mutex};
 
 fn config(checkpoint: &Checkpoint) -> &Config {
     match &checkpoint.family {
-        Family::LlavaOneVision(config) => config,
+        Family::Llava(config) => config,
         other => panic!("{other:?}"),
     }
+}
+
+/// The pinpoints and the limit of a config's tiling.
+fn tiling(config: &Config) -> (&[(u32, u32)], Option<u32>) {
+    match &config.pictures {
+        Pictures::Anyres {
+            pinpoints,
+            max_tiles,
+            squares: true,
+        } => (pinpoints, *max_tiles),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn newline(config: &Config) -> VideoNewline {
+    config.video.as_ref().unwrap().newline
 }
 
 fn flat(tensor: &Tensor) -> Vec<f32> {
@@ -66,15 +82,15 @@ fn both_layouts_of_one_model_have_one_config() {
     assert_eq!(format!("{:?}", a.vision), format!("{:?}", b.vision));
     assert_eq!((a.vision_layers_used, b.vision_layers_used), (3, 3));
     assert_eq!(
-        a.pinpoints, b.pinpoints,
+        a.pictures, b.pictures,
         "(height, width) in both, though LLaVA-NeXT writes (width, height)"
     );
-    assert_eq!(
-        (&a.image, &a.video, a.max_tiles),
-        (&b.image, &b.video, b.max_tiles)
-    );
+    assert_eq!(a.pixels, b.pixels);
     assert_eq!((a.image_token, b.image_token), (Some(60), None));
-    assert_eq!((a.video_token, b.video_token), (Some(61), None));
+    let newline = VideoNewline::OneToken;
+    for (config, token) in [(a, Some(61)), (b, None)] {
+        assert_eq!(config.video, Some(Video { token, newline }));
+    }
     assert!(a.projector_bias && b.projector_bias);
     assert_eq!(a.tile(), 28);
 }
@@ -119,15 +135,16 @@ fn published_checkpoints_open() {
             (config.vision.image_size, config.vision.patch_size),
             (384, 14)
         );
-        assert_eq!((config.vision_layers_used, config.max_tiles), (26, Some(9)));
-        assert_eq!(config.image.mean, [0.5; 3]);
-        assert_eq!(config.pinpoints.len(), 36);
-        assert_eq!(config.video_newline, VideoNewline::OneToken);
+        let (pinpoints, max_tiles) = tiling(config);
+        assert_eq!((config.vision_layers_used, max_tiles), (26, Some(9)));
+        assert_eq!(config.pixels.mean, [0.5; 3]);
+        assert_eq!(pinpoints.len(), 36);
+        assert_eq!(newline(config), VideoNewline::OneToken);
     }
     assert_eq!(configs[0].image_token, Some(151_646));
-    assert_eq!(configs[0].pinpoints[1], (384, 768));
-    assert_eq!(configs[1].pinpoints[1], (768, 384));
-    let set = |config: &Config| config.pinpoints.iter().copied().collect::<BTreeSet<_>>();
+    assert_eq!(tiling(&configs[0]).0[1], (384, 768));
+    assert_eq!(tiling(&configs[1]).0[1], (768, 384));
+    let set = |config: &Config| tiling(config).0.iter().copied().collect::<BTreeSet<_>>();
     assert_eq!(set(&configs[0]), set(&configs[1]));
     assert_eq!(
         configs[0].language.vocab_size,
@@ -166,9 +183,8 @@ fn configs_of_transformers_5_are_read() {
         text["rope_parameters"] = json!({"rope_theta": 500.0, "rope_type": "default"});
         text["layer_types"] = json!(["full_attention", "full_attention"]);
     });
-    let mut video = preprocessor_config();
-    video["image_mean"] = json!([0.25, 0.5, 0.75]);
-    let nested = json!({"image_processor": preprocessor_config(), "video_processor": video});
+    let part = preprocessor_config();
+    let nested = json!({"image_processor": part, "video_processor": part});
     write_json(&tiny.path("processor_config.json"), &nested);
     // The nested one wins.
     fs_err::write(tiny.path("preprocessor_config.json"), "{}").unwrap();
@@ -178,10 +194,7 @@ fn configs_of_transformers_5_are_read() {
         (config.image_token, config.language.rope_theta),
         (Some(59), 500.0)
     );
-    assert_eq!(
-        (config.image.mean, config.video.mean),
-        ([0.5; 3], [0.25, 0.5, 0.75])
-    );
+    assert_eq!(config.pixels.mean, [0.5; 3]);
     assert_eq!(
         (config.vision_layers_used, config.vision.num_hidden_layers),
         (2, 3)
@@ -289,29 +302,29 @@ fn llava_next_settings() {
         tiny.edit("config.json", change);
         config(&tiny.open().unwrap()).clone()
     };
-    let pairs = open(&|c| c["image_grid_pinpoints"] = json!("(1x1),...,(2x3)")).pinpoints;
+    let config = open(&|c| c["image_grid_pinpoints"] = json!("(1x1),...,(2x3)"));
     assert_eq!(
-        pairs,
+        tiling(&config).0,
         [(28, 28), (56, 28), (84, 28), (28, 56), (56, 56), (84, 56)]
     );
-    let pairs = open(&|c| c["image_grid_pinpoints"] = json!("[(28, 56), [56, 28]]")).pinpoints;
-    assert_eq!(pairs, [(56, 28), (28, 56)]);
+    let config = open(&|c| c["image_grid_pinpoints"] = json!("[(28, 56), [56, 28]]"));
+    assert_eq!(tiling(&config).0, [(56, 28), (28, 56)]);
     assert_eq!(
-        open(&|c| c["image_aspect_ratio"] = json!("anyres")).max_tiles,
+        tiling(&open(&|c| c["image_aspect_ratio"] = json!("anyres"))).1,
         None
     );
     assert_eq!(
-        open(&|c| c["image_aspect_ratio"] = json!("anyres_max_4")).max_tiles,
+        tiling(&open(&|c| c["image_aspect_ratio"] = json!("anyres_max_4"))).1,
         Some(4)
     );
-    for (text, newline) in [
+    for (text, expected) in [
         ("grid", VideoNewline::Grid),
         ("frame", VideoNewline::Frame),
         ("no_token", VideoNewline::NoToken),
     ] {
         assert_eq!(
-            open(&|c| c["mm_newline_position"] = json!(text)).video_newline,
-            newline
+            newline(&open(&|c| c["mm_newline_position"] = json!(text))),
+            expected
         );
     }
 }

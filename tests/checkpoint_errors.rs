@@ -22,7 +22,7 @@ Hub config.json text_config.use_sliding_window true -> false
 Hub config.json text_config.layer_types ["sliding_attention"] -> full_attention
 Hub config.json text_config.num_attention_heads 5 -> hidden_size 32
 Hub config.json text_config.num_key_value_heads 3 -> divisor
-Hub config.json text_config.head_dim 16 -> = 8
+Hub config.json text_config.head_dim 7 -> an even number
 Hub config.json text_config.hidden_size "32" -> a whole number
 Hub config.json text_config.hidden_size 0 -> at least 1
 Hub config.json text_config.rope_theta -1 -> above 0
@@ -72,6 +72,21 @@ fn settings_that_would_be_wrong_are_refused() {
             &[file, &format!("`{key}` is {value}; supported: "), supported],
         );
     }
+}
+
+/// Frames and pictures go through one tower, which normalises both alike.
+#[test]
+fn frames_must_be_normalised_as_pictures_are() {
+    let tiny = Tiny::new(Names::Hub);
+    let mut video = preprocessor_config();
+    video["image_mean"] = json!([0.25, 0.5, 0.75]);
+    write_json(&tiny.path("video_preprocessor_config.json"), &video);
+    let says = [
+        "video_preprocessor_config.json",
+        "`image_mean`",
+        "that of pictures",
+    ];
+    assert_says(&tiny.error(), &says);
 }
 
 /// The processor cuts pictures by its own list, and the model packs them by its own.

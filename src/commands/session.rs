@@ -79,7 +79,7 @@ impl Session {
         let checkpoint = Checkpoint::open(&config.model.checkpoint, base, &options)?;
         for layer in &config.extract.layers {
             layer
-                .index(checkpoint.family.depth())
+                .index(checkpoint.family.language().num_hidden_layers)
                 .map_err(|error| in_config(error.to_string()))?;
         }
         let fingerprint = checkpoint.fingerprint(&on_progress)?;

@@ -2,15 +2,15 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::dataset::{Dataset, Media, MediaKind};
-use crate::media::{self, Limits, MediaError, Orientation, Resampler};
+use crate::media::{self, Limits, MediaError, Orientation, Resampler, Tiles};
 use crate::prompt::{Prompt, PromptError, Prompter};
 use crate::store::Failure;
-use crate::vlm::{self, Input, PictureProcessor, PictureShape};
+use crate::vlm::{self, Extent, Input, Processor, Shape, Visual};
 
 /// Prepares samples for one checkpoint; shared by all worker threads.
 pub struct Preparer {
     prompter: Prompter,
-    pictures: Box<dyn PictureProcessor>,
+    processor: Box<dyn Processor>,
     orientation: Orientation,
     limits: Limits,
     spans: bool,
@@ -23,7 +23,7 @@ pub struct Measured {
     pub row: u64,
     id: String,
     prompt: Prompt,
-    pictures: Vec<(Media, PictureShape)>,
+    media: Vec<(Media, Shape)>,
 }
 
 impl Preparer {
@@ -40,11 +40,11 @@ impl Preparer {
     ) -> Result<Self, PromptError> {
         Ok(Self {
             prompter: Prompter::new(checkpoint)?,
-            pictures: vlm::picture_processor(checkpoint, resampler),
+            processor: vlm::processor(checkpoint, resampler),
             orientation,
             limits,
             spans,
-            context: checkpoint.family.context(),
+            context: checkpoint.family.language().max_position_embeddings,
         })
     }
 
@@ -72,28 +72,30 @@ impl Preparer {
                 "it holds a video, which this version does not read".into(),
             ));
         }
+        let kinds: Vec<MediaKind> = sample.media.iter().map(|media| media.kind).collect();
         let prompt = self
             .prompter
-            .encode(&sample.turns, sample.media.len(), self.spans)
+            .encode(&sample.turns, &kinds, self.spans)
             .map_err(|error| failure(error.to_string()))?;
-        let sizes = sample
+        let extents = sample
             .media
             .iter()
             .map(|picture| {
                 media::probe_file(&picture.path, self.orientation, self.limits)
+                    .map(Extent::Picture)
                     .map_err(|error| failure(reason(picture, &error)))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let shapes = self
-            .pictures
-            .shapes(&sizes)
+            .processor
+            .shapes(&extents, 0)
             .map_err(|error| failure(error.to_string()))?;
-        let pictures: Vec<_> = sample.media.iter().cloned().zip(shapes).collect();
+        let media: Vec<_> = sample.media.iter().cloned().zip(shapes).collect();
         let measured = Measured {
             row: sample.row,
             id: sample.id.clone(),
             prompt,
-            pictures,
+            media,
         };
         match measured.tokens() {
             0 => Err(failure("it has no tokens".into())),
@@ -110,19 +112,24 @@ impl Preparer {
     /// # Errors
     /// Whatever makes a picture unusable, as the failure to be recorded.
     pub fn load(&self, measured: &Measured) -> Result<Input, Failure> {
-        let mut pictures = Vec::with_capacity(measured.pictures.len());
-        for (picture, shape) in &measured.pictures {
-            let rendered = media::load(&picture.path, self.orientation, self.limits)
-                .and_then(|pixels| self.pictures.render(&pixels, shape.clone()));
-            pictures.push(rendered.map_err(|error| Failure {
-                row: measured.row,
-                id: measured.id.clone(),
-                reason: reason(picture, &error),
-            })?);
+        let mut visuals = Vec::with_capacity(measured.media.len());
+        for (picture, shape) in &measured.media {
+            let mut tiles = Tiles::none();
+            media::load(&picture.path, self.orientation, self.limits)
+                .and_then(|pixels| self.processor.render(&pixels, shape, &mut tiles))
+                .map_err(|error| Failure {
+                    row: measured.row,
+                    id: measured.id.clone(),
+                    reason: reason(picture, &error),
+                })?;
+            visuals.push(Visual {
+                tiles,
+                shape: shape.clone(),
+            });
         }
         Ok(Input {
             tokens: measured.prompt.expand(&measured.counts()),
-            pictures,
+            visuals,
         })
     }
 }
@@ -135,15 +142,12 @@ fn reason(picture: &Media, error: &MediaError) -> String {
 impl Measured {
     /// Positions that the sample takes in the language model.
     pub fn tokens(&self) -> usize {
-        self.prompt.expanded_len(&self.counts())
+        self.prompt.text_len() + self.picture_tokens()
     }
 
     /// Positions of each picture.
     fn counts(&self) -> Vec<usize> {
-        self.pictures
-            .iter()
-            .map(|(_, shape)| shape.tokens())
-            .collect()
+        self.media.iter().map(|(_, shape)| shape.tokens()).collect()
     }
 
     /// Positions of all pictures together.

@@ -91,6 +91,9 @@ pub enum MediaError {
         /// The size of the pixels.
         found: Size,
     },
+    /// A video for a checkpoint of a family that knows none.
+    #[error("it holds a video, and the checkpoint's family knows only pictures")]
+    NoVideo,
     /// No resolution to choose from.
     #[error("image_grid_pinpoints is empty: anyres needs at least one (height, width)")]
     NoPinpoints,
@@ -119,7 +122,7 @@ impl MediaError {
             }
             Self::Truncated { .. } => "truncated",
             Self::Corrupt { .. } | Self::NoPixels(_) => "corrupt",
-            Self::Unsupported { .. } => "unsupported",
+            Self::Unsupported { .. } | Self::NoVideo => "unsupported",
             Self::SizeChanged { .. } => "changed",
             Self::NoPinpoints | Self::BadPinpoint { .. } => "config",
         }

@@ -9,6 +9,7 @@
 //! [`MediaError`].
 
 mod anyres;
+mod crop;
 mod decode;
 mod error;
 mod exif;
@@ -23,6 +24,7 @@ mod square;
 mod tiles;
 
 pub use anyres::{AnyresPlan, Padding, best_resolution};
+pub use crop::crop_tile;
 pub use decode::{decode, load, probe, probe_file};
 pub use error::MediaError;
 pub use exif::Orientation;

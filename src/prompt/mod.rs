@@ -2,7 +2,7 @@
 //!
 //! A Hugging Face checkpoint brings its own chat template; LLaVA-NeXT's layout has none, and gets the
 //! prompt that its training uses. Both end in one string that is tokenised once, with a single
-//! placeholder per picture; the placeholders are then repeated as often as their pictures have tokens,
+//! placeholder per picture or video; the placeholders are then repeated as often as these have tokens,
 //! which gives the same ids as repeating them in the text.
 
 mod parts;
@@ -17,7 +17,7 @@ use std::str::FromStr;
 use tokenizers::{AddedToken, Tokenizer};
 
 use crate::checkpoint::{Checkpoint, Layout};
-use crate::dataset::{IMAGE_PLACEHOLDER, Role, Turn};
+use crate::dataset::{IMAGE_PLACEHOLDER, MediaKind, Role, Turn, VIDEO_PLACEHOLDER};
 use spans::Rendered;
 use template::ChatTemplate;
 
@@ -36,11 +36,18 @@ pub enum Place {
     Video,
 }
 
+impl Place {
+    /// Whether it is a position of a picture or a video.
+    pub fn is_visual(self) -> bool {
+        matches!(self, Self::Image | Self::Video)
+    }
+}
+
 /// Token ids and what each stands for; both of one length.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
-    /// Ids in the checkpoint's vocabulary; 0 at the positions of pictures in LLaVA-NeXT's layout,
-    /// whose placeholder is no vocabulary entry.
+    /// Ids in the checkpoint's vocabulary; 0 at the positions of pictures and videos in LLaVA-NeXT's
+    /// layout, whose placeholder is no vocabulary entry.
     pub ids: Vec<u32>,
     /// What each position stands for.
     pub places: Vec<Place>,
@@ -75,17 +82,22 @@ pub enum PromptError {
     /// The tokenizer failed on a text.
     #[error("tokenising the prompt failed: {0}")]
     Tokenise(String),
-    /// The prompt has more or fewer placeholders than the sample has pictures.
+    /// The prompt has more or fewer placeholders of a kind than the sample has media.
     #[error(
-        "the prompt has {found} picture placeholders for {expected} pictures; the checkpoint's \
-         chat template may leave them out of some turns"
+        "the prompt has {found} {} placeholders for {expected} of them; the checkpoint's chat \
+         template may leave them out of some turns", kind.placeholder()
     )]
     Placeholders {
+        /// Which.
+        kind: MediaKind,
         /// In the prompt.
         found: usize,
         /// In the sample.
         expected: usize,
     },
+    /// A video for a checkpoint of a family that knows none.
+    #[error("it holds a video, and the checkpoint's family knows only pictures")]
+    NoVideo,
     /// The place of a turn's text in the prompt is not known.
     #[error(
         "the chat template rewrites the text of a turn, so text_scope = \"content\" or \"answer\" \
@@ -101,9 +113,11 @@ pub enum PromptError {
 pub struct Prompter {
     tokenizer: Tokenizer,
     style: Style,
-    placeholder: u32,
-    /// Whether the placeholder is an entry of the vocabulary.
-    placeholder_has_id: bool,
+    image: u32,
+    /// `None` for families that know no videos.
+    video: Option<u32>,
+    /// Whether the placeholders are entries of the vocabulary.
+    placeholders_have_ids: bool,
 }
 
 enum Style {
@@ -111,11 +125,11 @@ enum Style {
     Training,
 }
 
-/// A tokenised conversation with a single placeholder per picture.
+/// A tokenised conversation with a single placeholder per picture or video.
 #[derive(Clone, Debug)]
 pub struct Prompt {
     tokens: Tokens,
-    pictures: usize,
+    media: Vec<MediaKind>,
 }
 
 impl Prompter {
@@ -140,14 +154,16 @@ impl Prompter {
         tokenizer
             .with_truncation(None)
             .map_err(|error| unusable(error.to_string()))?;
-        let (style, placeholder) =
+        let family = &checkpoint.family;
+        let (style, image, video) =
             match checkpoint.layout {
                 Layout::LlavaNext => {
-                    let image = AddedToken::from(IMAGE_PLACEHOLDER, true);
+                    let placeholders = [IMAGE_PLACEHOLDER, VIDEO_PLACEHOLDER];
                     tokenizer
-                        .add_special_tokens([image])
+                        .add_special_tokens(placeholders.map(|text| AddedToken::from(text, true)))
                         .map_err(|error| unusable(error.to_string()))?;
-                    (Style::Training, tokenizer.token_to_id(IMAGE_PLACEHOLDER))
+                    let [image, video] = placeholders.map(|text| tokenizer.token_to_id(text));
+                    (Style::Training, image, video)
                 }
                 Layout::HuggingFace => {
                     let source = checkpoint.chat_template.as_deref().ok_or_else(|| {
@@ -155,69 +171,92 @@ impl Prompter {
                             checkpoint: checkpoint.root.clone(),
                         }
                     })?;
-                    let id = checkpoint.family.image_token();
-                    let known = id.filter(|id| tokenizer.id_to_token(*id).is_some());
-                    (
-                        Style::Chat(Box::new(ChatTemplate::new(
-                            source,
-                            &checkpoint.special_tokens,
-                        )?)),
-                        known,
-                    )
+                    let template = ChatTemplate::new(source, &checkpoint.special_tokens)?;
+                    let style = Style::Chat(Box::new(template));
+                    (style, family.image_token(), family.video_token())
                 }
             };
-        let placeholder = placeholder.ok_or_else(|| {
-            unusable("the picture placeholder of config.json is not in its vocabulary".into())
-        })?;
-        let placeholder_has_id = matches!(style, Style::Chat(_));
+        let known = |id: Option<u32>| id.filter(|id| tokenizer.id_to_token(*id).is_some());
+        let missing = |kind: MediaKind| {
+            unusable(format!(
+                "the {} placeholder of config.json is not in its vocabulary",
+                kind.placeholder()
+            ))
+        };
+        let image = known(image).ok_or_else(|| missing(MediaKind::Image))?;
+        let video = match known(video) {
+            None if family.has_video() => return Err(missing(MediaKind::Video)),
+            video => video.filter(|_| family.has_video()),
+        };
         Ok(Self {
+            placeholders_have_ids: matches!(style, Style::Chat(_)),
             tokenizer,
             style,
-            placeholder,
-            placeholder_has_id,
+            image,
+            video,
         })
     }
 
-    /// Tokenises a conversation whose texts hold `pictures` placeholders. With `spans` every token
-    /// knows whether it is what somebody said; without, all text counts as the template's.
+    /// Tokenises a conversation whose texts hold a placeholder for each of `media`. With `spans` every
+    /// token knows whether it is what somebody said; without, all text counts as the template's.
     ///
     /// # Errors
     /// When the template refuses the conversation, loses a placeholder, or rewrites a text whose
-    /// place was asked for.
+    /// place was asked for, and when the family does not know a kind of media.
     pub fn encode(
         &self,
         turns: &[Turn],
-        pictures: usize,
+        media: &[MediaKind],
         spans: bool,
     ) -> Result<Prompt, PromptError> {
+        if self.video.is_none() && media.contains(&MediaKind::Video) {
+            return Err(PromptError::NoVideo);
+        }
         let rendered = match &self.style {
             Style::Chat(template) => template.render(turns, spans)?,
-            Style::Training => training::render(turns, pictures > 0),
+            Style::Training => training::render(turns, !media.is_empty()),
         };
         if rendered.text.is_empty() {
             return Err(PromptError::Empty);
         }
-        self.tokenise(&rendered, pictures)
+        let prompt = self.tokenise(&rendered)?;
+        for kind in [MediaKind::Image, MediaKind::Video] {
+            let count = |media: &[MediaKind]| media.iter().filter(|found| **found == kind).count();
+            let (found, expected) = (count(&prompt.media), count(media));
+            if found != expected {
+                return Err(PromptError::Placeholders {
+                    kind,
+                    found,
+                    expected,
+                });
+            }
+        }
+        Ok(prompt)
     }
 
-    fn tokenise(&self, rendered: &Rendered, pictures: usize) -> Result<Prompt, PromptError> {
+    fn tokenise(&self, rendered: &Rendered) -> Result<Prompt, PromptError> {
         let encoding = self
             .tokenizer
             .encode(rendered.text.as_str(), true)
             .map_err(|error| PromptError::Tokenise(error.to_string()))?;
         let mut ids = encoding.get_ids().to_vec();
         let mut spans = rendered.spans.iter().peekable();
-        let mut found = 0;
+        let mut media = Vec::new();
         let places = ids
             .iter_mut()
             .zip(encoding.get_offsets())
             .map(|(id, &(start, _))| {
-                if *id == self.placeholder {
-                    found += 1;
-                    if !self.placeholder_has_id {
+                let seen = match *id {
+                    id if id == self.image => Some((MediaKind::Image, Place::Image)),
+                    id if Some(id) == self.video => Some((MediaKind::Video, Place::Video)),
+                    _ => None,
+                };
+                if let Some((kind, place)) = seen {
+                    media.push(kind);
+                    if !self.placeholders_have_ids {
                         *id = 0;
                     }
-                    return Place::Image;
+                    return place;
                 }
                 while spans.next_if(|(span, _)| span.end <= start).is_some() {}
                 match spans.peek() {
@@ -226,15 +265,9 @@ impl Prompter {
                 }
             })
             .collect();
-        if found != pictures {
-            return Err(PromptError::Placeholders {
-                found,
-                expected: pictures,
-            });
-        }
         Ok(Prompt {
             tokens: Tokens { ids, places },
-            pictures,
+            media,
         })
     }
 }
@@ -250,18 +283,27 @@ fn place_of(role: Role) -> Place {
 }
 
 impl Prompt {
-    /// Positions once every picture takes as many as `counts` says.
-    pub fn expanded_len(&self, counts: &[usize]) -> usize {
-        self.tokens.ids.len() - self.pictures + counts.iter().sum::<usize>()
+    /// Kinds of the media in the order of their placeholders, which a template may have changed.
+    pub fn media(&self) -> &[MediaKind] {
+        &self.media
     }
 
-    /// The tokens with the placeholder of each picture repeated as often as `counts` says.
+    /// Positions that are text.
+    pub fn text_len(&self) -> usize {
+        self.tokens.ids.len() - self.media.len()
+    }
+
+    /// The tokens with each placeholder repeated as often as `counts` says.
     ///
     /// # Panics
-    /// When there are not as many counts as pictures.
+    /// When there are not as many counts as placeholders.
     pub fn expand(&self, counts: &[usize]) -> Tokens {
-        assert_eq!(counts.len(), self.pictures, "one count for each picture");
-        let length = self.expanded_len(counts);
+        assert_eq!(
+            counts.len(),
+            self.media.len(),
+            "a count for each placeholder"
+        );
+        let length = self.text_len() + counts.iter().sum::<usize>();
         let mut tokens = Tokens {
             ids: Vec::with_capacity(length),
             places: Vec::with_capacity(length),
@@ -269,7 +311,7 @@ impl Prompt {
         let mut counts = counts.iter();
         for (&id, &place) in self.tokens.ids.iter().zip(&self.tokens.places) {
             let repeat = match place {
-                Place::Image => counts.next().copied().unwrap_or(0),
+                place if place.is_visual() => counts.next().copied().unwrap_or(0),
                 _ => 1,
             };
             tokens.ids.extend(std::iter::repeat_n(id, repeat));

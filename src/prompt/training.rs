@@ -5,7 +5,7 @@
 
 use super::parts::text_ranges;
 use super::spans::Rendered;
-use crate::dataset::{IMAGE_PLACEHOLDER, Role, Turn};
+use crate::dataset::{IMAGE_PLACEHOLDER, Role, Turn, VIDEO_PLACEHOLDER};
 
 const SYSTEM: &str = "You are a helpful assistant.";
 
@@ -55,17 +55,19 @@ fn push_block(prompt: &mut String, role: Role, words: &str) -> usize {
     start
 }
 
-/// Moves the only placeholder of a turn to its front, on a line of its own.
+/// Moves the only placeholder of a turn to its front, on a line of its own. Training writes the same
+/// placeholder for videos.
 fn placeholder_first(words: &str) -> String {
-    let words =
-        if words.matches(IMAGE_PLACEHOLDER).count() == 1 && !words.starts_with(IMAGE_PLACEHOLDER) {
-            let rest = words.replace(IMAGE_PLACEHOLDER, "");
-            format!("{IMAGE_PLACEHOLDER}\n{}", rest.trim())
-                .trim()
-                .to_owned()
-        } else {
-            words.to_owned()
-        };
+    let kinds = [IMAGE_PLACEHOLDER, VIDEO_PLACEHOLDER];
+    let all: usize = kinds.iter().map(|kind| words.matches(kind).count()).sum();
+    let only = kinds.into_iter().find(|kind| words.contains(kind));
+    let words = match only {
+        Some(kind) if all == 1 && !words.starts_with(kind) => {
+            let rest = words.replace(kind, "");
+            format!("{kind}\n{}", rest.trim()).trim().to_owned()
+        }
+        _ => words.to_owned(),
+    };
     words.replace(NOISE, "")
 }
 

@@ -7,9 +7,10 @@
 
 pub mod attention;
 pub mod device;
+mod join;
 pub mod language;
 pub mod layer;
-pub mod llava_onevision;
+pub mod llava;
 mod loader;
 pub mod ops;
 pub mod pool;
@@ -54,60 +55,77 @@ pub enum VlmError {
     },
 }
 
-/// One picture on its way through a model.
-#[derive(Debug)]
-pub struct Picture {
+/// A picture or a clip on its way through a model.
+#[derive(Clone, Debug)]
+pub struct Visual {
     /// Its pixels as the tower takes them.
     pub tiles: Tiles,
-    /// How their features become its tokens.
-    pub shape: PictureShape,
+    /// How they become its tokens.
+    pub shape: Shape,
 }
 
-/// What the size of a picture, and whether it is alone, say about its tiles and tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PictureShape {
-    /// LLaVA's tiling.
-    Tiled(llava_onevision::packing::Shape),
+/// What is known of a picture or a clip before it is decoded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Extent {
+    /// A picture of that size.
+    Picture(Size),
+    /// The frames that are taken of a clip.
+    Clip {
+        /// Size of a frame.
+        size: Size,
+        /// How many are taken.
+        frames: usize,
+        /// How many are taken of a second.
+        fps: f64,
+    },
 }
 
-impl PictureShape {
-    /// Positions that the picture takes in the language model.
+/// What the size of a picture or clip, and whether it is alone, say about its tiles and tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shape {
+    /// The LLaVA line's tiles.
+    Llava(llava::packing::Shape),
+}
+
+impl Shape {
+    /// Positions in the language model.
     pub fn tokens(&self) -> usize {
         match self {
-            Self::Tiled(shape) => shape.tokens(),
+            Self::Llava(shape) => shape.tokens(),
         }
     }
 
-    /// Tiles that go through the vision tower.
+    /// Tiles or frames that go through the vision tower.
     pub fn tiles(&self) -> usize {
         match self {
-            Self::Tiled(shape) => shape.tiles(),
+            Self::Llava(shape) => shape.tiles(),
         }
     }
 }
 
 /// One sample, ready for the device.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Input {
-    /// Token ids with every placeholder repeated as often as its picture has tokens.
+    /// Token ids with every placeholder repeated as often as its picture or clip has tokens.
     pub tokens: Tokens,
-    /// The pictures in the order of their placeholders.
-    pub pictures: Vec<Picture>,
+    /// The pictures and clips in the order of their placeholders.
+    pub visuals: Vec<Visual>,
 }
 
-/// The host's side of a family: from pictures to what its tower takes.
-pub trait PictureProcessor: Send + Sync {
-    /// Shapes of all pictures of one sample, from their sizes alone.
+/// The host's side of a family: from pictures and frames to what its tower takes.
+pub trait Processor: Send + Sync {
+    /// Shapes of all pictures and clips of one sample, from their sizes alone. Each of `halvings` about halves the
+    /// tokens of a picture, as far as the family can; 0 is as the checkpoint asks for.
     ///
     /// # Errors
-    /// When a picture has a size that the family cannot take.
-    fn shapes(&self, sizes: &[Size]) -> Result<Vec<PictureShape>, MediaError>;
+    /// When one has a size that the family cannot take.
+    fn shapes(&self, media: &[Extent], halvings: u32) -> Result<Vec<Shape>, MediaError>;
 
-    /// The pixels of one picture in the given shape.
+    /// Appends the tiles of a picture, or of the next frame of a clip, in the given shape.
     ///
     /// # Errors
-    /// When the picture is not of the size that the shape was made for.
-    fn render(&self, picture: &Rgb, shape: PictureShape) -> Result<Picture, MediaError>;
+    /// When it is not of the size that the shape was made for.
+    fn render(&self, frame: &Rgb, shape: &Shape, tiles: &mut Tiles) -> Result<(), MediaError>;
 }
 
 /// The device's side of a family.
@@ -127,17 +145,15 @@ pub trait Model: Send {
     fn depth(&self) -> usize;
 }
 
-/// The picture processor that a checkpoint asks for.
-pub fn picture_processor(
+/// The processor that a checkpoint asks for.
+pub fn processor(
     checkpoint: &Checkpoint,
     resampler: crate::media::Resampler,
-) -> Box<dyn PictureProcessor> {
+) -> Box<dyn Processor> {
     match &checkpoint.family {
-        Family::LlavaOneVision(config) => Box::new(llava_onevision::Processor::new(
-            config,
-            checkpoint.layout,
-            resampler,
-        )),
+        Family::Llava(config) => {
+            Box::new(llava::Processor::new(config, checkpoint.layout, resampler))
+        }
     }
 }
 
@@ -156,8 +172,6 @@ pub fn load(
         device,
     };
     match &checkpoint.family {
-        Family::LlavaOneVision(config) => Ok(Box::new(llava_onevision::LlavaOneVision::load(
-            config, loader,
-        )?)),
+        Family::Llava(config) => Ok(Box::new(llava::Llava::load(config, loader)?)),
     }
 }

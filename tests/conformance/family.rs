@@ -154,12 +154,12 @@ impl Opened {
 
     /// Copies of some samples.
     pub(crate) fn copies(&self, samples: &[usize]) -> Vec<Input> {
-        samples.iter().map(|i| copy(&self.inputs[*i])).collect()
+        samples.iter().map(|i| self.inputs[*i].clone()).collect()
     }
 
     /// For each number of pictures the shortest sample.
     pub(crate) fn smallest(&self) -> Vec<Input> {
-        self.copies(&self.shortest_of_each(|input| input.pictures.len()))
+        self.copies(&self.shortest_of_each(|input| input.visuals.len()))
     }
 
     /// The cases with what was prepared and whether their pixels are the reference's.
@@ -175,19 +175,4 @@ impl Opened {
 /// Loads a checkpoint's model as the reference runs it.
 pub(crate) fn load(checkpoint: &Checkpoint) -> Box<dyn Model> {
     vlm::load(checkpoint, DType::F32, &Device::Cpu).unwrap()
-}
-
-/// The same sample once more.
-pub(crate) fn copy(input: &Input) -> Input {
-    Input {
-        tokens: input.tokens.clone(),
-        pictures: input
-            .pictures
-            .iter()
-            .map(|picture| vlm::Picture {
-                tiles: picture.tiles.clone(),
-                shape: picture.shape.clone(),
-            })
-            .collect(),
-    }
 }

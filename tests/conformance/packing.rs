@@ -17,11 +17,11 @@ const BOUND: f64 = 1e-5;
 fn samples(opened: &Opened) -> Vec<usize> {
     opened.shortest_of_each(|input| {
         let tiles: usize = input
-            .pictures
+            .visuals
             .iter()
             .map(|picture| picture.tiles.count)
             .sum();
-        (input.pictures.len(), tiles)
+        (input.visuals.len(), tiles)
     })
 }
 

@@ -33,7 +33,7 @@ fn tiles_have_the_levels_of_the_reference() {
         let family = opened.family;
         for &(resampler, name) in family.resamplers {
             let found = opened.prepared(resampler, |_, input| {
-                let digests = input.pictures.iter().map(|picture| digest(&picture.tiles));
+                let digests = input.visuals.iter().map(|picture| digest(&picture.tiles));
                 digests.collect::<Vec<_>>()
             });
             for ((case, _, same_pixels), found) in opened.cases().zip(found) {
@@ -68,7 +68,7 @@ fn pixels_that_one_reference_lacks_are_those_of_another() {
             if same_pixels {
                 continue;
             }
-            for (picture, found) in case.pictures.iter().zip(&input.pictures) {
+            for (picture, found) in case.pictures.iter().zip(&input.visuals) {
                 let key = (picture.file.as_str(), picture.tiles, "pillow");
                 assert_eq!(
                     known.get(&key),

@@ -8,7 +8,6 @@ use madmix::vlm::{Input, TextScope};
 
 use crate::agreement::Comparison;
 use crate::families;
-use crate::family::copy;
 use crate::reference::{folder, vectors};
 
 /// Rounding in f32 alone: up to 2.4e-6.
@@ -16,7 +15,7 @@ const BOUND: f64 = 2e-5;
 
 /// The sample with one text position told for an answer, and no other.
 fn singled_out(input: &Input, position: usize) -> Input {
-    let mut single = copy(input);
+    let mut single = input.clone();
     for (i, place) in single.tokens.places.iter_mut().enumerate() {
         if *place != Place::Image {
             *place = if i == position {

@@ -2,7 +2,7 @@
 
 use madmix::media::{Limits, probe_file};
 use madmix::prompt::Place;
-use madmix::vlm::{Input, picture_processor};
+use madmix::vlm::{Extent, Input, processor};
 
 use crate::agreement::assert_none;
 use crate::families;
@@ -77,7 +77,7 @@ fn sizes_alone_give_the_tokens_and_tiles_of_the_reference() {
     for opened in families() {
         let family = opened.family;
         let resampler = family.resamplers[0].0;
-        let processor = picture_processor(&opened.checkpoint, resampler);
+        let processor = processor(&opened.checkpoint, resampler);
         for (sample, (case, input, _)) in opened.cases().enumerate() {
             let probe = |file: &str| {
                 probe_file(
@@ -89,12 +89,12 @@ fn sizes_alone_give_the_tokens_and_tiles_of_the_reference() {
             let sizes: Vec<_> = case
                 .pictures
                 .iter()
-                .map(|p| probe(&p.file).unwrap())
+                .map(|p| Extent::Picture(probe(&p.file).unwrap()))
                 .collect();
-            let planned = processor.shapes(&sizes).unwrap();
+            let planned = processor.shapes(&sizes, 0).unwrap();
             let planned: Vec<_> = planned.iter().map(|s| (s.tiles(), s.tokens())).collect();
             let expected: Vec<_> = case.pictures.iter().map(|p| (p.tiles, p.tokens)).collect();
-            let rendered: Vec<_> = input.pictures.iter().map(|p| p.tiles.count).collect();
+            let rendered: Vec<_> = input.visuals.iter().map(|p| p.tiles.count).collect();
             let tiles: Vec<_> = expected.iter().map(|(tiles, _)| *tiles).collect();
             if planned != expected || rendered != tiles {
                 let name = &case.name;

@@ -1,11 +1,13 @@
 //! The checkpoint families. A new one is one file (or folder) here, a variant of [`Family`] and a line in `KINDS`.
 
-pub mod llava_onevision;
+mod language;
+pub mod llava;
 mod preprocess;
-mod qwen2;
-mod siglip;
+mod vit;
 
+pub use language::LanguageConfig;
 pub use preprocess::Pixels;
+pub use vit::Tower;
 
 use super::check::Expected;
 use super::error::CheckpointError;
@@ -21,29 +23,36 @@ use std::path::Path;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Family {
-    /// LLaVA-OneVision: SigLIP, a two-layer projector, Qwen2.
-    LlavaOneVision(llava_onevision::Config),
+    /// A CLIP or SigLIP tower, a two-layer projector and a language model of the Llama kind.
+    Llava(llava::Config),
 }
 
 impl Family {
-    /// Decoder layers of the language model.
-    pub fn depth(&self) -> usize {
+    /// The language model.
+    pub fn language(&self) -> &LanguageConfig {
         match self {
-            Self::LlavaOneVision(config) => config.language.num_hidden_layers,
-        }
-    }
-
-    /// The most positions that the language model was made for.
-    pub fn context(&self) -> usize {
-        match self {
-            Self::LlavaOneVision(config) => config.language.max_position_embeddings,
+            Self::Llava(config) => &config.language,
         }
     }
 
     /// The vocabulary's placeholder of a picture, where it has one.
     pub fn image_token(&self) -> Option<u32> {
         match self {
-            Self::LlavaOneVision(config) => config.image_token,
+            Self::Llava(config) => config.image_token,
+        }
+    }
+
+    /// The vocabulary's placeholder of a video, where it has one.
+    pub fn video_token(&self) -> Option<u32> {
+        match self {
+            Self::Llava(config) => config.video.as_ref().and_then(|video| video.token),
+        }
+    }
+
+    /// Whether the family knows videos.
+    pub fn has_video(&self) -> bool {
+        match self {
+            Self::Llava(config) => config.video.is_some(),
         }
     }
 }
@@ -51,7 +60,7 @@ impl Family {
 impl std::fmt::Display for Family {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::LlavaOneVision(_) => "LLaVA-OneVision",
+            Self::Llava(config) => config.generation.name(),
         })
     }
 }
@@ -75,7 +84,7 @@ pub(super) struct Kind {
     pub(super) read: fn(&Opening<'_>) -> Result<Model, CheckpointError>,
 }
 
-const KINDS: &[Kind] = &[llava_onevision::LLAVA_NEXT, llava_onevision::HUGGING_FACE];
+const KINDS: &[Kind] = &[llava::TRAINING, llava::ONE_VISION];
 
 /// What a family's reader works with.
 pub(super) struct Opening<'a> {

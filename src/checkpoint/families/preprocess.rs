@@ -129,6 +129,20 @@ pub(super) fn read(fields: &Fields<'_>, size: usize) -> Result<Pixels, Checkpoin
     })
 }
 
+/// Refuses a video part that treats frames otherwise than the picture part treats tiles.
+pub(super) fn same(video: &Fields<'_>, image: &Pixels) -> Result<(), CheckpointError> {
+    let pixels = read(video, image.size as usize)?;
+    for (key, found, wanted) in [
+        ("image_mean", pixels.mean, image.mean),
+        ("image_std", pixels.std, image.std),
+    ] {
+        if found != wanted {
+            return Err(video.refuse(key, &format!("that of pictures, {wanted:?}")));
+        }
+    }
+    Ok(())
+}
+
 fn triple(fields: &Fields<'_>, key: &str) -> Result<[f32; 3], CheckpointError> {
     let numbers = |values: &Vec<Value>| {
         values

@@ -56,6 +56,12 @@ fn gelu_tanh(x: f32) -> f32 {
     x / (1.0 + exp(-2.0 * u))
 }
 
+/// `x · sigmoid(1.702 x)`.
+#[inline(always)]
+fn gelu_quick(x: f32) -> f32 {
+    x / (1.0 + exp(-1.702 * x))
+}
+
 /// Replaces every value by `exp(value - shift)` and returns their sum.
 #[inline(always)]
 pub(crate) fn exp_in_place(values: &mut [f32], shift: f32) -> f32 {
@@ -95,6 +101,11 @@ impl WithSimd for Epilogue<'_> {
             Some(Activation::GeluTanh) => {
                 for x in &mut *row {
                     *x = gelu_tanh(*x);
+                }
+            }
+            Some(Activation::GeluQuick) => {
+                for x in &mut *row {
+                    *x = gelu_quick(*x);
                 }
             }
             Some(Activation::SwiGlu) => {
@@ -142,8 +153,10 @@ mod tests {
             let u = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
             let gelu = 0.5 * x * (1.0 + u.tanh());
             assert!((f64::from(gelu_tanh(x as f32)) - gelu).abs() <= 3e-7 * (1.0 + gelu.abs()));
-            let want = x / (1.0 + (-x).exp());
-            assert!((f64::from(silu(x as f32)) - want).abs() <= 3e-7 * (1.0 + want.abs()));
+            for (found, slope) in [(silu(x as f32), 1.0), (gelu_quick(x as f32), 1.702)] {
+                let want = x / (1.0 + (-slope * x).exp());
+                assert!((f64::from(found) - want).abs() <= 3e-7 * (1.0 + want.abs()));
+            }
         }
     }
 }

@@ -15,7 +15,9 @@ pub enum Activation {
     GeluErf,
     /// GELU's tanh approximation (`gelu_pytorch_tanh`).
     GeluTanh,
-    /// `silu(gate) · up` for an output `[gate | up]`, which halves its width (Qwen2's gated MLP).
+    /// `x · sigmoid(1.702 x)` (`quick_gelu`).
+    GeluQuick,
+    /// `silu(gate) · up` for an output `[gate | up]`, which halves its width (a gated MLP).
     SwiGlu,
 }
 
@@ -125,7 +127,7 @@ impl Linear {
             Some(Activation::GeluErf) => out.gelu_erf(),
             // The next layer reads the gate's half where it lies.
             Some(Activation::SwiGlu) => out.narrow(1, 0, outputs / 2),
-            Some(Activation::GeluTanh) | None => Ok(out),
+            Some(Activation::GeluTanh | Activation::GeluQuick) | None => Ok(out),
         }
     }
 
@@ -173,6 +175,9 @@ impl Linear {
         match activation {
             Some(Activation::GeluErf) => out = out.gelu_erf()?,
             Some(Activation::GeluTanh) => out = out.gelu()?,
+            Some(Activation::GeluQuick) => {
+                out = (&out * candle_nn::ops::sigmoid(&(&out * 1.702)?)?)?;
+            }
             Some(Activation::SwiGlu) => {
                 let inner = out.dim(1)? / 2;
                 let gate = out.narrow(1, 0, inner)?.contiguous()?;
@@ -211,6 +216,7 @@ mod tests {
             both(None, Some(&residual))?;
             both(Some(Activation::GeluErf), None)?;
             both(Some(Activation::GeluTanh), None)?;
+            both(Some(Activation::GeluQuick), None)?;
             both(Some(Activation::SwiGlu), None)?;
         }
         Ok(())

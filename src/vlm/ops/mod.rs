@@ -15,4 +15,4 @@ pub(crate) use activation::{Lanes, exp_in_place};
 pub(crate) use gemm::{Gemm, View};
 pub use linear::{Activation, Linear};
 pub use norm::{LayerNorm, RmsNorm};
-pub use rope::{RotaryTable, split_qkv};
+pub use rope::{RotaryTable, frequencies, split_qkv};

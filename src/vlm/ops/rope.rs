@@ -1,4 +1,4 @@
-//! Rotary position embedding of packed samples, half-split as in Qwen2 and Llama.
+//! Rotary position embedding of packed samples, half-split as in Llama and Qwen2.
 
 use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
@@ -12,29 +12,30 @@ pub struct RotaryTable {
     sin: Tensor,
 }
 
+/// The frequencies `theta^(-2i / dim)` for `i` below `dim / 2`, in f32 as transformers computes them.
+pub fn frequencies(dim: usize, theta: f64) -> impl Iterator<Item = f32> {
+    (0..dim / 2).map(move |i| 1.0 / (theta as f32).powf((2 * i) as f32 / dim as f32))
+}
+
 impl RotaryTable {
-    /// Angles `position · theta^(-2i / head_dim)`, computed in f32 as transformers does.
+    /// Angles `position · frequency`, computed in f32 as transformers does: each of the `head_dim / 2` frequencies
+    /// comes with the axis of the positions that it follows.
     ///
     /// # Errors
     /// When the upload to the device fails.
-    pub fn new(
-        positions: &[u32],
-        head_dim: usize,
-        theta: f64,
+    pub fn new<const AXES: usize>(
+        positions: &[[u32; AXES]],
+        frequencies: &[(usize, f32)],
         dtype: DType,
         device: &Device,
     ) -> Result<Self> {
-        let half = head_dim / 2;
-        let frequencies: Vec<f32> = (0..half)
-            .map(|i| 1.0 / (theta as f32).powf((2 * i) as f32 / head_dim as f32))
-            .collect();
         let angles: Vec<f32> = positions
             .iter()
-            .flat_map(|&p| frequencies.iter().map(move |f| p as f32 * f))
+            .flat_map(|p| frequencies.iter().map(move |&(axis, f)| p[axis] as f32 * f))
             .collect();
         let table = |f: fn(f32) -> f32| {
             let values: Vec<f32> = angles.par_iter().map(|&a| f(a)).collect();
-            Tensor::from_vec(values, (positions.len(), half), device)?.to_dtype(dtype)
+            Tensor::from_vec(values, (positions.len(), frequencies.len()), device)?.to_dtype(dtype)
         };
         Ok(Self {
             cos: table(f32::cos)?,
@@ -113,8 +114,9 @@ mod tests {
     fn rotation_equals_candles_own() -> Result<()> {
         let device = Device::Cpu;
         let (heads, kv_heads, d) = (3, 1, 8);
-        let positions = [0, 1, 2, 0, 7];
-        let table = RotaryTable::new(&positions, d, 1e6, DType::F32, &device)?;
+        let positions = [[0], [1], [2], [0], [7]];
+        let axes: Vec<_> = frequencies(d, 1e6).map(|f| (0, f)).collect();
+        let table = RotaryTable::new(&positions, &axes, DType::F32, &device)?;
         let qkv = values(&[5, (heads + 2 * kv_heads) * d], 1)?;
         let (query, key, value) = split_qkv(&qkv, heads, kv_heads, &table)?;
         for (got, start, heads) in [(query, 0, heads), (key, heads, kv_heads)] {

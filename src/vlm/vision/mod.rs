@@ -1,3 +1,3 @@
 //! Vision towers: pictures in, one feature vector per patch out.
 
-pub mod siglip;
+pub mod vit;

@@ -1,9 +1,59 @@
-//! The SigLIP vision tower: its config and its tensors.
+//! The vision transformers of SigLIP and CLIP, which differ in few points: their configs and their tensors.
 
 use super::super::error::CheckpointError;
 use super::super::fields::Fields;
 use candle_nn::Activation;
 use candle_transformers::models::siglip::VisionConfig;
+
+/// Whose vision transformer a tower is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tower {
+    /// Patches with a bias, GELU by tanh.
+    Siglip,
+    /// Patches without a bias, a class token before them, a norm before the layers, quick GELU.
+    Clip,
+}
+
+impl Tower {
+    /// The tower's `model_type`.
+    fn model_type(self) -> &'static str {
+        match self {
+            Self::Siglip => "siglip_vision_model",
+            Self::Clip => "clip_vision_model",
+        }
+    }
+
+    fn activation(self) -> &'static str {
+        match self {
+            Self::Siglip => "gelu_pytorch_tanh",
+            Self::Clip => "quick_gelu",
+        }
+    }
+}
+
+/// The defaults of transformers' `CLIPVisionConfig`. (The field for the activation means nothing: [`Tower`] tells.)
+pub(super) fn clip_base() -> VisionConfig {
+    VisionConfig {
+        image_size: 224,
+        patch_size: 32,
+        layer_norm_eps: 1e-5,
+        ..base()
+    }
+}
+
+/// `openai/clip-vit-large-patch14-336`, the tower of LLaVA-1.5 and LLaVA-NeXT: what transformers' classes for them
+/// take where a config has no `vision_config`.
+pub(super) fn clip_large() -> VisionConfig {
+    VisionConfig {
+        hidden_size: 1024,
+        intermediate_size: 4096,
+        num_hidden_layers: 24,
+        num_attention_heads: 16,
+        image_size: 336,
+        patch_size: 14,
+        ..clip_base()
+    }
+}
 
 /// The defaults of transformers' `SiglipVisionConfig`: the base model.
 pub(super) fn base() -> VisionConfig {
@@ -36,10 +86,11 @@ pub(super) fn so400m() -> VisionConfig {
 /// Reads a vision config; absent keys take the values of `default`.
 pub(super) fn read(
     fields: &Fields<'_>,
+    tower: Tower,
     default: &VisionConfig,
 ) -> Result<VisionConfig, CheckpointError> {
-    fields.only("model_type", &["siglip_vision_model"])?;
-    fields.only("hidden_act", &["gelu_pytorch_tanh"])?;
+    fields.only("model_type", &[tower.model_type()])?;
+    fields.only("hidden_act", &[tower.activation()])?;
     let config = VisionConfig {
         hidden_size: fields.size("hidden_size", default.hidden_size)?,
         intermediate_size: fields.size("intermediate_size", default.intermediate_size)?,
@@ -89,6 +140,7 @@ pub(super) fn describe(config: &VisionConfig) -> String {
 /// Names (under `prefix`) and shapes of the tensors of the embeddings and the first `layers` layers.
 pub(super) fn tensors(
     prefix: &str,
+    tower: Tower,
     config: &VisionConfig,
     layers: usize,
 ) -> Vec<(String, Vec<usize>)> {
@@ -97,21 +149,32 @@ pub(super) fn tensors(
         config.intermediate_size,
         config.patch_size,
     );
-    let positions = (config.image_size / patch).pow(2);
+    let patches = (config.image_size / patch).pow(2);
+    let positions = match tower {
+        Tower::Siglip => patches,
+        Tower::Clip => patches + 1,
+    };
+    let embeddings = format!("{prefix}embeddings");
     let mut tensors = vec![
         (
-            format!("{prefix}embeddings.patch_embedding.weight"),
+            format!("{embeddings}.patch_embedding.weight"),
             vec![hidden, config.num_channels, patch, patch],
         ),
         (
-            format!("{prefix}embeddings.patch_embedding.bias"),
-            vec![hidden],
-        ),
-        (
-            format!("{prefix}embeddings.position_embedding.weight"),
+            format!("{embeddings}.position_embedding.weight"),
             vec![positions, hidden],
         ),
     ];
+    match tower {
+        Tower::Siglip => tensors.push((format!("{embeddings}.patch_embedding.bias"), vec![hidden])),
+        Tower::Clip => {
+            tensors.push((format!("{embeddings}.class_embedding"), vec![hidden]));
+            // Spelt so in every CLIP checkpoint.
+            for part in ["weight", "bias"] {
+                tensors.push((format!("{prefix}pre_layrnorm.{part}"), vec![hidden]));
+            }
+        }
+    }
     for layer in 0..layers {
         let linears = [
             ("self_attn.q_proj", hidden, hidden),

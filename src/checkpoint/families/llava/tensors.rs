@@ -1,7 +1,7 @@
-//! The tensors of LLaVA-OneVision under their canonical names.
+//! The tensors of the LLaVA line under their canonical names.
 
 use super::super::super::check::Expected;
-use super::super::{qwen2, siglip};
+use super::super::{language, vit};
 use super::Config;
 
 const LANGUAGE: &str = "language_model.model.";
@@ -10,7 +10,12 @@ pub(super) const VISION: &str = "vision_tower.";
 /// Canonical name and shape of every tensor that the forward pass to the last hidden state reads.
 pub fn expected_tensors(config: &Config) -> Vec<(String, Vec<usize>)> {
     let (vision, hidden) = (config.vision.hidden_size, config.language.hidden_size);
-    let mut tensors = siglip::tensors(VISION, &config.vision, config.vision_layers_used);
+    let mut tensors = vit::tensors(
+        VISION,
+        config.tower,
+        &config.vision,
+        config.vision_layers_used,
+    );
     for (layer, width) in [("linear_1", vision), ("linear_2", hidden)] {
         tensors.push((
             format!("multi_modal_projector.{layer}.weight"),
@@ -20,8 +25,10 @@ pub fn expected_tensors(config: &Config) -> Vec<(String, Vec<usize>)> {
             tensors.push((format!("multi_modal_projector.{layer}.bias"), vec![hidden]));
         }
     }
-    tensors.push(("image_newline".into(), vec![hidden]));
-    tensors.extend(qwen2::tensors(LANGUAGE, &config.language));
+    if config.has_newline() {
+        tensors.push(("image_newline".into(), vec![hidden]));
+    }
+    tensors.extend(language::tensors(LANGUAGE, &config.language));
     tensors
 }
 

@@ -1,24 +1,33 @@
-//! Qwen2's decoder over packed samples.
+//! The decoder of Llama, Mistral and Qwen2 over packed samples; with positions on three axes also that of Qwen-VL.
 //!
-//! Reference: `Qwen2Model` of transformers (`modeling_qwen2.py`). `hidden_states` are numbered as
-//! there: 0 is the input, `k` the output of layer `k`, and the last one is after the final norm.
+//! Reference: `LlamaModel`, `MistralModel`, `Qwen2Model` and `Qwen2VLTextModel` of transformers. `hidden_states` are
+//! numbered as there: 0 is the input, `k` the output of layer `k`, and the last one is after the final norm.
 
 use candle_core::{DType, Device, Tensor};
-use candle_transformers::models::qwen2::Config;
 
+use crate::checkpoint::LanguageConfig;
 use crate::vlm::VlmError;
 use crate::vlm::attention::{Packing, attention};
 use crate::vlm::loader::Loader;
-use crate::vlm::ops::{Activation, Linear, RmsNorm, RotaryTable, split_qkv};
+use crate::vlm::ops::{Activation, Linear, RmsNorm, RotaryTable, frequencies, split_qkv};
 
 /// The decoder's weights on their device.
-pub struct Qwen2 {
+pub struct Decoder {
     embedding: Tensor,
     layers: Vec<Layer>,
     norm: RmsNorm,
-    config: Config,
+    config: LanguageConfig,
     dtype: DType,
     device: Device,
+}
+
+/// The position of every token of packed samples, as rotary embedding takes it.
+#[derive(Clone, Copy, Debug)]
+pub enum Positions<'a> {
+    /// Counted from 0 in each sample.
+    Counted,
+    /// Time, height and width of each token.
+    Axes(&'a [[u32; 3]]),
 }
 
 struct Layer {
@@ -30,13 +39,13 @@ struct Layer {
     down: Linear,
 }
 
-impl Qwen2 {
+impl Decoder {
     /// Loads a decoder under `prefix` (`language_model.model`).
     ///
     /// # Errors
     /// When a tensor is missing or has another shape than the config says.
     pub(crate) fn load(
-        config: &Config,
+        config: &LanguageConfig,
         prefix: &str,
         loader: Loader<'_>,
     ) -> Result<Self, VlmError> {
@@ -80,8 +89,8 @@ impl Qwen2 {
             .index_select(&Tensor::new(ids, &self.device)?, 0)
     }
 
-    /// Runs packed samples of the given lengths, whose positions each start at 0, and hands
-    /// `hidden_states[k]`, `[n, d]`, to `visit` for every `k` up to `last`.
+    /// Runs packed samples of the given lengths and hands `hidden_states[k]`, `[n, d]`, to `visit` for every `k` up
+    /// to `last`.
     ///
     /// # Errors
     /// When shapes do not fit, a device operation fails, or `visit` fails.
@@ -89,19 +98,12 @@ impl Qwen2 {
         &self,
         embeddings: Tensor,
         lengths: &[usize],
+        positions: Positions<'_>,
         last: usize,
         mut visit: impl FnMut(usize, &Tensor) -> candle_core::Result<()>,
     ) -> candle_core::Result<()> {
         let packing = Packing::new(lengths, true, &self.device)?;
-        let positions: Vec<u32> = lengths.iter().flat_map(|&n| 0..n as u32).collect();
-        let head_dim = self.config.hidden_size / self.config.num_attention_heads;
-        let table = RotaryTable::new(
-            &positions,
-            head_dim,
-            self.config.rope_theta,
-            self.dtype,
-            &self.device,
-        )?;
+        let table = self.rotary_table(lengths, positions)?;
         let mut x = embeddings;
         for (k, layer) in self.layers.iter().enumerate() {
             visit(k, &x)?;
@@ -112,23 +114,51 @@ impl Qwen2 {
         }
         visit(self.layers.len(), &self.norm.forward(&x)?)
     }
+
+    fn rotary_table(
+        &self,
+        lengths: &[usize],
+        positions: Positions<'_>,
+    ) -> candle_core::Result<RotaryTable> {
+        let frequencies = frequencies(self.config.head_dim, self.config.rope_theta);
+        match positions {
+            Positions::Counted => {
+                let counted: Vec<[u32; 1]> = lengths
+                    .iter()
+                    .flat_map(|&n| (0..n as u32).map(|position| [position]))
+                    .collect();
+                let axes: Vec<(usize, f32)> = frequencies.map(|f| (0, f)).collect();
+                RotaryTable::new(&counted, &axes, self.dtype, &self.device)
+            }
+            Positions::Axes(positions) => {
+                let sections = self.config.mrope_section.unwrap_or_default();
+                let axis_of = sections
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(axis, &count)| std::iter::repeat_n(axis, count));
+                let axes: Vec<(usize, f32)> = axis_of.zip(frequencies).collect();
+                RotaryTable::new(positions, &axes, self.dtype, &self.device)
+            }
+        }
+    }
 }
 
 impl Layer {
-    fn load(config: &Config, prefix: &str, loader: Loader<'_>) -> Result<Self, VlmError> {
+    fn load(config: &LanguageConfig, prefix: &str, loader: Loader<'_>) -> Result<Self, VlmError> {
         let (d, inner, eps) = (
             config.hidden_size,
             config.intermediate_size,
             config.rms_norm_eps,
         );
-        let keys = d / config.num_attention_heads * config.num_key_value_heads;
-        let projections = [("q_proj", d), ("k_proj", keys), ("v_proj", keys)];
+        let queries = config.head_dim * config.num_attention_heads;
+        let keys = config.head_dim * config.num_key_value_heads;
+        let projections = [("q_proj", queries), ("k_proj", keys), ("v_proj", keys)];
         let attention = format!("{prefix}.self_attn");
         let mlp = format!("{prefix}.mlp");
         Ok(Self {
             norm1: loader.rms_norm(&format!("{prefix}.input_layernorm"), d, eps)?,
-            qkv: loader.stacked(&attention, d, &projections, true)?,
-            out: loader.linear(&format!("{attention}.o_proj"), [d, d], false)?,
+            qkv: loader.stacked(&attention, d, &projections, config.qkv_bias)?,
+            out: loader.linear(&format!("{attention}.o_proj"), [queries, d], false)?,
             norm2: loader.rms_norm(&format!("{prefix}.post_attention_layernorm"), d, eps)?,
             gate_up: loader.stacked(&mlp, d, &[("gate_proj", inner), ("up_proj", inner)], false)?,
             down: loader.linear(&format!("{mlp}.down_proj"), [inner, d], false)?,
@@ -138,7 +168,7 @@ impl Layer {
     fn forward(
         &self,
         x: &Tensor,
-        config: &Config,
+        config: &LanguageConfig,
         packing: &Packing,
         table: &RotaryTable,
     ) -> candle_core::Result<Tensor> {

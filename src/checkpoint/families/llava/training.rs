@@ -7,11 +7,12 @@ use super::super::super::fields::Fields;
 use super::super::super::fingerprint::Content;
 use super::super::super::names::Rule;
 use super::super::super::weights::Weights;
-use super::super::{Family, Model, Opening, Pixels, qwen2, siglip};
-use super::hugging_face::{check_pinpoints, pairs};
+use super::super::vit::Tower;
+use super::super::{Family, Model, Opening, Pixels, language, vit};
+use super::onevision::{check_pinpoints, pairs};
 use super::tensors::{self, VISION};
 use super::tower;
-use super::{Config, VideoNewline};
+use super::{Config, Generation, Pictures, Video, VideoNewline};
 
 const RULES: &[Rule] = &[
     Rule {
@@ -42,7 +43,7 @@ const RULES: &[Rule] = &[
 
 pub(super) fn read(opening: &Opening<'_>) -> Result<Model, CheckpointError> {
     let fields = opening.config.fields();
-    let language = qwen2::read(&fields)?;
+    let language = language::read_qwen2(&fields)?;
     check_settings(&fields)?;
     let max_tiles = max_tiles(&fields)?;
     let video_newline = video_newline(&fields)?;
@@ -51,17 +52,23 @@ pub(super) fn read(opening: &Opening<'_>) -> Result<Model, CheckpointError> {
     let vision = tower::read(opening, &mut weights)?;
     let pixels = Pixels::siglip(vision.image_size as u32);
     let config = Config {
+        generation: Generation::OneVision,
         language,
+        tower: Tower::Siglip,
         // The tower's `hidden_states[-1]` after its last layer is deleted, whatever mm_vision_select_layer says.
         vision_layers_used: vision.num_hidden_layers,
         projector_bias: true,
         image_token: None,
-        video_token: None,
-        pinpoints: pinpoints(&fields, pixels.size)?,
-        max_tiles,
-        video_newline,
-        video: pixels.clone(),
-        image: pixels,
+        pictures: Pictures::Anyres {
+            pinpoints: pinpoints(&fields, pixels.size)?,
+            max_tiles,
+            squares: true,
+        },
+        video: Some(Video {
+            token: None,
+            newline: video_newline,
+        }),
+        pixels,
         vision,
     };
     if fields
@@ -77,12 +84,12 @@ pub(super) fn read(opening: &Opening<'_>) -> Result<Model, CheckpointError> {
     // Hashed as it was resolved, so that the fingerprint does not depend on where the tower's config was found.
     let inputs = vec![(
         "vision config".into(),
-        Content::Text(siglip::describe(&config.vision)),
+        Content::Text(vit::describe(&config.vision)),
     )];
     let layers_allowed = config.vision_layers_used + 1;
     Ok(Model {
         expected: tensors::expected(&config, layers_allowed, "num_hidden_layers"),
-        family: Family::LlavaOneVision(config),
+        family: Family::Llava(config),
         weights,
         inputs,
     })

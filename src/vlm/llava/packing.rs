@@ -1,10 +1,12 @@
-//! From tile features to tokens: LLaVA-OneVision's unpadding, shrinking and row ends.
+//! From tile features to tokens: the LLaVA line's unpadding, shrinking, pooling and row ends.
 //!
-//! Reference: `pack_image_features` and `unpad_image` in transformers' `modeling_llava_onevision.py`,
-//! `prepare_inputs_labels_for_multimodal` and `unpad_image` in LLaVA-NeXT's `llava_arch.py`.
+//! Reference: `pack_image_features`, `unpad_image` and `apply_pooling` in transformers' `modeling_llava_next.py` and
+//! `modeling_llava_onevision.py`; `prepare_inputs_labels_for_multimodal`, `get_2dPool`, `add_token_per_grid`,
+//! `add_token_per_frame` and `unpad_image` in LLaVA-NeXT's `llava_arch.py`.
 
 use candle_core::{Result, Tensor};
 
+use crate::checkpoint::llava::VideoNewline;
 use crate::media::{AnyresPlan, Size};
 
 /// How the unpadded size is rounded; the only difference between the two codes.
@@ -30,6 +32,20 @@ pub enum Shape {
     Square {
         /// Features along one side.
         side: usize,
+    },
+    /// The middle of the picture: a single tile of `side²` features and no row end.
+    Crop {
+        /// Features along one side.
+        side: usize,
+    },
+    /// A clip: a tile for each frame, its features pooled to half as many along each side.
+    Clip {
+        /// Features of a frame along one side, before they are pooled.
+        side: usize,
+        /// Frames.
+        frames: usize,
+        /// Where row ends go.
+        newline: VideoNewline,
     },
 }
 
@@ -69,6 +85,21 @@ impl Shape {
                 grid.side * grid.side + height * (width + 1)
             }
             Self::Square { side } => side * side + 1,
+            Self::Crop { side } => side * side,
+            Self::Clip {
+                side,
+                frames,
+                newline,
+            } => {
+                let pooled = side.div_ceil(2);
+                let ends = match newline {
+                    VideoNewline::OneToken => 1,
+                    VideoNewline::Grid => frames * pooled,
+                    VideoNewline::Frame => *frames,
+                    VideoNewline::NoToken => 0,
+                };
+                frames * pooled * pooled + ends
+            }
         }
     }
 
@@ -76,11 +107,12 @@ impl Shape {
     pub fn tiles(&self) -> usize {
         match self {
             Self::Anyres { plan, .. } => plan.count(),
-            Self::Square { .. } => 1,
+            Self::Square { .. } | Self::Crop { .. } => 1,
+            Self::Clip { frames, .. } => *frames,
         }
     }
 
-    /// Which of the picture's features, counted through all its tiles, make each token.
+    /// Which of the features, counted through all tiles, make each token.
     pub fn row_map(&self) -> RowMap {
         let mut map = RowMap::default();
         match self {
@@ -88,6 +120,12 @@ impl Shape {
                 map.extend_plain(0..(side * side) as u32);
                 map.push_plain(NEWLINE);
             }
+            Self::Crop { side } => map.extend_plain(0..(side * side) as u32),
+            Self::Clip {
+                side,
+                frames,
+                newline,
+            } => map.push_clip(*side, *frames, *newline),
             Self::Anyres { grid, .. } => {
                 map.extend_plain(0..(grid.side * grid.side) as u32);
                 match grid.shrunk {
@@ -144,6 +182,47 @@ impl RowMap {
             corner(i)?.broadcast_mul(&shares.to_dtype(features.dtype())?)
         };
         (weighted(0)? + weighted(1)?)? + (weighted(2)? + weighted(3)?)?
+    }
+
+    /// Frames of `side²` features, each pooled bilinearly to half the side, rounded up.
+    fn push_clip(&mut self, side: usize, frames: usize, newline: VideoNewline) {
+        let pooled = side.div_ceil(2);
+        for frame in 0..frames {
+            let feature = |y: usize, x: usize| (frame * side * side + y * side + x) as u32;
+            for y in 0..pooled {
+                self.push_mixed_row(y, (side, pooled), (side, pooled), feature);
+                if newline == VideoNewline::Grid {
+                    self.push_plain(NEWLINE);
+                }
+            }
+            if newline == VideoNewline::Frame {
+                self.push_plain(NEWLINE);
+            }
+        }
+        if newline == VideoNewline::OneToken {
+            self.push_plain(NEWLINE);
+        }
+    }
+
+    /// Row `y` of a grid that is scaled, each side `(from, to)`: bilinear, corners not aligned, no antialias, as
+    /// `torch.nn.functional.interpolate`. `feature` gives the source at a row and column.
+    fn push_mixed_row(
+        &mut self,
+        y: usize,
+        (height, new_height): (usize, usize),
+        (width, new_width): (usize, usize),
+        feature: impl Fn(usize, usize) -> u32,
+    ) {
+        self.mixed = true;
+        let (y0, y1, down) = neighbours(y, height, new_height);
+        for x in 0..new_width {
+            let (x0, x1, right) = neighbours(x, width, new_width);
+            self.sources
+                .push([(y0, x0), (y0, x1), (y1, x0), (y1, x1)].map(|(y, x)| feature(y, x)));
+            let (up, left) = (1.0 - down, 1.0 - right);
+            self.shares
+                .push([up * left, up * right, down * left, down * right]);
+        }
     }
 
     fn push_plain(&mut self, source: u32) {
@@ -205,25 +284,11 @@ impl Grid {
         }
     }
 
-    /// Bilinear, corners not aligned, no antialias: `torch.nn.functional.interpolate`.
     fn push_shrunk(&self, map: &mut RowMap, (height, width): (usize, usize)) {
-        map.mixed = true;
-        let columns: Vec<_> = (0..width)
-            .map(|x| neighbours(x, self.width, width))
-            .collect();
         for y in 0..height {
-            let (y0, y1, down) = neighbours(y, self.height, height);
-            for &(x0, x1, right) in &columns {
-                map.sources.push([
-                    self.feature(y0, x0),
-                    self.feature(y0, x1),
-                    self.feature(y1, x0),
-                    self.feature(y1, x1),
-                ]);
-                let (up, left) = (1.0 - down, 1.0 - right);
-                map.shares
-                    .push([up * left, up * right, down * left, down * right]);
-            }
+            map.push_mixed_row(y, (self.height, height), (self.width, width), |y, x| {
+                self.feature(y, x)
+            });
             map.push_plain(NEWLINE);
         }
     }
@@ -289,6 +354,21 @@ mod tests {
             assert_eq!(shape.row_map().sources.len(), tokens);
         }
         assert_eq!(Shape::Square { side: SIDE }.tokens(), 730);
+        assert_eq!(Shape::Crop { side: 24 }.tokens(), 576);
+        for (newline, tokens) in [
+            (VideoNewline::OneToken, 3 * 196 + 1),
+            (VideoNewline::Grid, 3 * 14 * 15),
+            (VideoNewline::Frame, 3 * 197),
+            (VideoNewline::NoToken, 3 * 196),
+        ] {
+            let shape = Shape::Clip {
+                side: SIDE,
+                frames: 3,
+                newline,
+            };
+            assert_eq!((shape.tiles(), shape.tokens()), (3, tokens));
+            assert_eq!(shape.row_map().sources.len(), tokens);
+        }
     }
 
     #[test]

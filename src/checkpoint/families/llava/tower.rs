@@ -7,7 +7,8 @@ use super::super::super::locate::Source;
 use super::super::super::names::Rule;
 use super::super::super::options::OpenOptions;
 use super::super::super::weights::Weights;
-use super::super::{Opening, siglip};
+use super::super::vit::Tower;
+use super::super::{Opening, vit};
 use super::tensors::VISION;
 use candle_transformers::models::siglip::VisionConfig;
 
@@ -121,7 +122,7 @@ fn config_of(source: &Source, options: &OpenOptions) -> Result<VisionConfig, Che
 
 /// Reads a tower's config, with the defaults of LLaVA-NeXT's own class, and takes the last layer off as training does.
 fn without_last(fields: &Fields<'_>) -> Result<VisionConfig, CheckpointError> {
-    let full = siglip::read(fields, &siglip::so400m())?;
+    let full = vit::read(fields, Tower::Siglip, &vit::so400m())?;
     if full.num_hidden_layers < 2 {
         return Err(fields.refuse(
             "num_hidden_layers",
@@ -137,7 +138,7 @@ fn without_last(fields: &Fields<'_>) -> Result<VisionConfig, CheckpointError> {
 /// The config of SigLIP so400m at any resolution, if the shapes are its. The number of attention heads is in no
 /// shape, so no other size can be told.
 fn so400m_by_shapes(weights: &Weights) -> Option<VisionConfig> {
-    let full = siglip::so400m();
+    let full = vit::so400m();
     let &[hidden, _, patch_size, _] =
         weights.shape(&format!("{VISION}embeddings.patch_embedding.weight"))?
     else {

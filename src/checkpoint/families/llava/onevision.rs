@@ -6,8 +6,9 @@ use super::super::super::fields::Fields;
 use super::super::super::fingerprint::Content;
 use super::super::super::names::Rule;
 use super::super::super::weights::Weights;
-use super::super::{Family, Model, Opening, preprocess, qwen2, siglip};
-use super::{Config, VideoNewline, tensors};
+use super::super::vit::Tower;
+use super::super::{Family, Model, Opening, language, preprocess, vit};
+use super::{Config, Generation, Pictures, Video, VideoNewline, tensors};
 use candle_transformers::models::siglip::VisionConfig;
 use serde_json::Value;
 
@@ -66,7 +67,7 @@ pub(super) fn read(opening: &Opening<'_>) -> Result<Model, CheckpointError> {
     let layers_allowed = config.vision.num_hidden_layers;
     Ok(Model {
         expected: tensors::expected(&config, layers_allowed, "text_config.num_hidden_layers"),
-        family: Family::LlavaOneVision(config),
+        family: Family::Llava(config),
         weights,
         inputs,
     })
@@ -81,46 +82,54 @@ fn config(
     let text = fields
         .section("text_config")?
         .ok_or_else(|| fields.refuse("text_config", "a Qwen2 config"))?;
-    text.only("model_type", &["qwen2"])?;
-    let language = qwen2::read(&text)?;
+    let language = language::read(&text, &["qwen2"])?;
     let vision = match fields.section("vision_config")? {
-        Some(section) => siglip::read(&section, &siglip::base())?,
+        Some(section) => vit::read(&section, Tower::Siglip, &vit::base())?,
         // The class default of the whole model, not of SigLIP's config.
         None => VisionConfig {
             num_hidden_layers: 26,
-            ..siglip::so400m()
+            ..vit::so400m()
         },
     };
     let pre = preprocess::Files::open(opening)?;
     let image_fields = pre.image(fields)?;
-    let image = preprocess::read(&image_fields, vision.image_size)?;
-    let video = match pre.video()? {
-        Some(fields) => preprocess::read(&fields, vision.image_size)?,
-        None => image.clone(),
-    };
-    let pinpoints = pinpoints(fields, image.size)?;
+    let pixels = preprocess::read(&image_fields, vision.image_size)?;
+    if let Some(fields) = pre.video()? {
+        preprocess::same(&fields, &pixels)?;
+    }
+    let pinpoints = pinpoints(fields, pixels.size)?;
     // The processor cuts by its own list and the model packs by its own; transformers assumes that they agree.
-    if pinpoints != self::pinpoints(&image_fields, image.size)? {
+    if pinpoints != self::pinpoints(&image_fields, pixels.size)? {
         return Err(image_fields.refuse("image_grid_pinpoints", "the list of config.json"));
     }
     let config = Config {
-        vision_layers_used: layers_used(fields, vision.num_hidden_layers)?,
+        generation: Generation::OneVision,
+        vision_layers_used: layers_used(fields, vision.num_hidden_layers, -1)?,
         language,
+        tower: Tower::Siglip,
         vision,
         projector_bias: fields.bool("multimodal_projector_bias")?.unwrap_or(true),
         image_token: Some(token(fields, "image", 151_646)?),
-        video_token: Some(token(fields, "video", 151_647)?),
-        pinpoints,
-        max_tiles: Some(max_tiles(fields)?),
-        video_newline: VideoNewline::OneToken,
-        image,
-        video,
+        pictures: Pictures::Anyres {
+            pinpoints,
+            max_tiles: Some(max_tiles(fields)?),
+            squares: true,
+        },
+        video: Some(Video {
+            token: Some(token(fields, "video", 151_647)?),
+            newline: VideoNewline::OneToken,
+        }),
+        pixels,
     };
     Ok((config, pre.into_inputs().collect()))
 }
 
 /// How many layers `vision_feature_layer` (an index into `hidden_states`, whose first entry is the embeddings) takes.
-fn layers_used(fields: &Fields<'_>, layers: usize) -> Result<usize, CheckpointError> {
+pub(super) fn layers_used(
+    fields: &Fields<'_>,
+    layers: usize,
+    default: i64,
+) -> Result<usize, CheckpointError> {
     let key = "vision_feature_layer";
     let refuse = || {
         fields.refuse(
@@ -129,7 +138,7 @@ fn layers_used(fields: &Fields<'_>, layers: usize) -> Result<usize, CheckpointEr
         )
     };
     let index = match fields.get(key) {
-        None => -1,
+        None => default,
         Some(value) => value.as_i64().ok_or_else(refuse)?,
     };
     let used = if index < 0 {
@@ -143,7 +152,11 @@ fn layers_used(fields: &Fields<'_>, layers: usize) -> Result<usize, CheckpointEr
         .ok_or_else(refuse)
 }
 
-fn token(fields: &Fields<'_>, modality: &str, default: u32) -> Result<u32, CheckpointError> {
+pub(super) fn token(
+    fields: &Fields<'_>,
+    modality: &str,
+    default: u32,
+) -> Result<u32, CheckpointError> {
     // transformers 4 writes …_index, 5 reads both.
     let index = fields.u32(&format!("{modality}_token_index"))?;
     let id = fields.u32(&format!("{modality}_token_id"))?;

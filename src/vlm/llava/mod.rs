@@ -1,0 +1,122 @@
+//! The LLaVA line: CLIP or SigLIP, a two-layer projector and a decoder of the Llama kind.
+//!
+//! Reference: `LlavaModel`, `LlavaNextModel` and `LlavaOnevisionModel` of transformers; LLaVA-NeXT's own checkpoints
+//! hold the last of them under other names.
+
+pub mod packing;
+mod processor;
+
+use candle_core::{Device, Tensor};
+
+use super::join::join;
+use super::language::decoder::{Decoder, Positions};
+use super::loader::Loader;
+use super::ops::{Activation, Linear};
+use super::pool::Pooler;
+use super::vision::vit::Vit;
+use super::{Input, Layer, Model, PooledBatch, Shape, TextScope, Visual, VlmError};
+use crate::checkpoint::llava::Config;
+use packing::RowMap;
+
+pub use processor::Processor;
+
+/// Tiles that go through the tower together: enough rows for matrix products at full speed, few
+/// enough that the tower's activations stay below those of the language model.
+const TILES: usize = 8;
+
+/// The device's side: the whole model.
+pub struct Llava {
+    tower: Vit,
+    projector: [Linear; 2],
+    /// The vector at the ends of rows, where the family has one.
+    newline: Option<Tensor>,
+    language: Decoder,
+    depth: usize,
+    device: Device,
+}
+
+impl Llava {
+    pub(super) fn load(config: &Config, loader: Loader<'_>) -> Result<Self, VlmError> {
+        let (seen, width) = (config.vision.hidden_size, config.language.hidden_size);
+        let projector = |layer: &str, widths| {
+            let name = format!("multi_modal_projector.{layer}");
+            loader.linear(&name, widths, config.projector_bias)
+        };
+        let newline = config
+            .has_newline()
+            .then(|| -> Result<Tensor, VlmError> {
+                Ok(loader.tensor("image_newline", &[width])?.unsqueeze(0)?)
+            })
+            .transpose()?;
+        Ok(Self {
+            tower: Vit::load(
+                config.tower,
+                &config.vision,
+                config.vision_layers_used,
+                "vision_tower",
+                [config.pixels.mean, config.pixels.std],
+                loader,
+            )?,
+            projector: [
+                projector("linear_1", [seen, width])?,
+                projector("linear_2", [width, width])?,
+            ],
+            newline,
+            language: Decoder::load(&config.language, "language_model.model", loader)?,
+            depth: config.language.num_hidden_layers,
+            device: loader.device.clone(),
+        })
+    }
+
+    /// Projected features `[tiles · side², d]` of all pictures and clips, followed by the row-end vector.
+    fn features(&self, visuals: &[&Visual]) -> candle_core::Result<Tensor> {
+        let tiles: Vec<&[u8]> = visuals
+            .iter()
+            .flat_map(|visual| visual.tiles.iter())
+            .collect();
+        let mut parts = Vec::new();
+        for tiles in tiles.chunks(TILES) {
+            let features = self.tower.forward(tiles)?;
+            let inner = self.projector[0].forward_activated(&features, Activation::GeluErf)?;
+            parts.push(self.projector[1].forward(&inner)?);
+        }
+        parts.extend(self.newline.clone());
+        Tensor::cat(&parts, 0)
+    }
+
+    /// The tokens `[n, d]` of all pictures and clips; `None` where there are none.
+    fn seen(&self, batch: &[Input]) -> candle_core::Result<Option<Tensor>> {
+        let visuals: Vec<&Visual> = batch.iter().flat_map(|input| &input.visuals).collect();
+        if visuals.is_empty() {
+            return Ok(None);
+        }
+        let per_tile = self.tower.side().pow(2);
+        let map = RowMap::joined(visuals.iter().map(|visual| {
+            let Shape::Llava(shape) = &visual.shape;
+            (shape.row_map(), visual.tiles.count * per_tile)
+        }));
+        map.apply(&self.features(&visuals)?).map(Some)
+    }
+}
+
+impl Model for Llava {
+    fn forward(
+        &self,
+        batch: &[Input],
+        layers: &[Layer],
+        scope: TextScope,
+    ) -> Result<PooledBatch, VlmError> {
+        let lengths: Vec<usize> = batch.iter().map(|input| input.tokens.ids.len()).collect();
+        let mut pooler = Pooler::new(batch, layers, self.depth, scope, &self.device)?;
+        let embeddings = join(&self.language, batch, self.seen(batch)?)?;
+        let deepest = pooler.deepest();
+        let visit = |index, states: &Tensor| pooler.visit(index, states);
+        self.language
+            .forward(embeddings, &lengths, Positions::Counted, deepest, visit)?;
+        Ok(pooler.finish())
+    }
+
+    fn depth(&self) -> usize {
+        self.depth
+    }
+}

@@ -1,9 +1,9 @@
-//! What can be wrong with a picture.
+//! What can be wrong with a picture or a clip.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Size;
+use super::{Size, VideoError};
 
 /// A picture that cannot be used, and why. A caller counts it and goes on.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +91,9 @@ pub enum MediaError {
         /// The size of the pixels.
         found: Size,
     },
+    /// A fault of a clip as a whole.
+    #[error(transparent)]
+    Video(#[from] VideoError),
     /// No resolution to choose from.
     #[error("image_grid_pinpoints is empty: anyres needs at least one (height, width)")]
     NoPinpoints,
@@ -121,6 +124,7 @@ impl MediaError {
             Self::Corrupt { .. } | Self::NoPixels(_) => "corrupt",
             Self::Unsupported { .. } => "unsupported",
             Self::SizeChanged { .. } => "changed",
+            Self::Video(fault) => fault.kind(),
             Self::NoPinpoints | Self::BadPinpoint { .. } => "config",
         }
     }
@@ -133,6 +137,7 @@ impl MediaError {
             }
             Self::File(error) => error.kind().to_string(),
             Self::In { source, .. } => source.problem(),
+            Self::Video(fault) => fault.problem(),
             fault => fault.to_string(),
         }
     }

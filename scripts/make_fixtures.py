@@ -24,11 +24,11 @@ import tokenizers
 import torch
 import torchvision
 import transformers
-from fixtures import llava, next_layout, onevision, templates
+from fixtures import llava, next_layout, onevision_clips, templates
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINT = ROOT / "models" / "tiny-llava-onevision"
-PARTS = {"llava_onevision": onevision.make, "llava_next": next_layout.make, "chat_templates": templates.make}
+PARTS = {"llava_onevision": onevision_clips.make, "llava_next": next_layout.make, "chat_templates": templates.make}
 PARTS |= llava.PARTS
 
 

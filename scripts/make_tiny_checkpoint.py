@@ -107,8 +107,8 @@ CORPUS = [
 ]
 
 
-def make_tokenizer(entries: int = BPE_ENTRIES, specials: list[str] = SPECIALS) -> Tokenizer:
-    """Train the byte-level BPE; special tokens come after its entries, as in Qwen2."""
+def make_tokenizer(specials: list[str] = SPECIALS, words: list[str] = (), entries: int = BPE_ENTRIES) -> Tokenizer:
+    """Train the byte-level BPE; special tokens come after its entries, as in Qwen2, and then added words that are not special."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -127,7 +127,8 @@ def make_tokenizer(entries: int = BPE_ENTRIES, specials: list[str] = SPECIALS) -
     )
     tokenizer.train_from_iterator(CORPUS, trainer)
     tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in specials])
-    if tokenizer.get_vocab_size() != entries + len(specials):
+    tokenizer.add_tokens([AddedToken(text, special=False, normalized=False) for text in words])
+    if tokenizer.get_vocab_size() != entries + len(specials) + len(words):
         raise SystemExit(f"the corpus gave {tokenizer.get_vocab_size()} entries; add text to CORPUS")
     return tokenizer
 

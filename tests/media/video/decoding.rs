@@ -141,6 +141,11 @@ fn packets_that_are_no_frames_are_not_counted() {
         25,
     );
     film("mjpeg", "-pix_fmt yuvj420p", "m.avi", 25);
-    film("libaom-av1", "-cpu-used 8 -lag-in-frames 19", "av1.mkv", 30);
+    film(
+        "libaom-av1",
+        "-cpu-used 8 -lag-in-frames 19 -strict experimental",
+        "av1.mkv",
+        30,
+    );
     film("gif", "-pix_fmt rgb8", "g.gif", 12);
 }

@@ -46,10 +46,10 @@ fn missing_programs_say_how_to_get_them() {
 fn a_hang_ends_within_the_limit() {
     // `sleep` is a child of the shell and keeps its pipes open when the shell is killed.
     let cases = [
-        Stage::new("sleep 60", FRAME),
-        Stage::new(&format!("{THREE}exec >&- 2>&-; sleep 60"), FRAME),
-        Stage::new(THREE, &format!("{FRAME}; sleep 60")),
-        Stage::new(THREE, "trap '' TERM INT; sleep 60"),
+        Stage::new("sleep 15", FRAME),
+        Stage::new(&format!("{THREE}exec >&- 2>&-; sleep 15"), FRAME),
+        Stage::new(THREE, &format!("{FRAME}; sleep 15")),
+        Stage::new(THREE, "trap '' TERM INT; sleep 15"),
     ];
     for mut stage in cases {
         stage.limits.timeout = Duration::from_millis(700);

@@ -2,7 +2,7 @@
 
 use madmix::extract::Protocol;
 use madmix::modality::Modality;
-use madmix::vlm::{Input, PooledBatch, TextScope};
+use madmix::vlm::{Input, TextScope};
 
 use crate::agreement::Comparison;
 use crate::families;

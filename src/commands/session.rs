@@ -16,7 +16,7 @@ use crate::config::{self, Config, Dtype, Exif};
 use crate::extract::{DatasetWork, ExtractError, Preparer, settings};
 use crate::media::Orientation;
 use crate::store::Settings;
-use crate::vlm::{TextScope, device};
+use crate::vlm::{ProcessorOptions, TextScope, device};
 
 /// Everything that is known before the first sample is read.
 pub(super) struct Session {
@@ -98,7 +98,10 @@ impl Session {
         };
         let preparer = Preparer::new(
             &checkpoint,
-            config.model.resampler.into(),
+            &ProcessorOptions {
+                resampler: config.model.resampler.into(),
+                ..ProcessorOptions::default()
+            },
             orientation,
             config.limits(),
             config.extract.text_scope != TextScope::All,

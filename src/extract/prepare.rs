@@ -2,10 +2,10 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::dataset::{Dataset, Media, MediaKind};
-use crate::media::{self, Limits, MediaError, Orientation, Resampler, Tiles};
+use crate::media::{self, Limits, MediaError, Orientation, Tiles};
 use crate::prompt::{Prompt, PromptError, Prompter};
 use crate::store::Failure;
-use crate::vlm::{self, Extent, Input, Processor, Shape, Visual};
+use crate::vlm::{self, Extent, Input, Processor, ProcessorOptions, Shape, Visual};
 
 /// Prepares samples for one checkpoint; shared by all worker threads.
 pub struct Preparer {
@@ -27,20 +27,21 @@ pub struct Measured {
 }
 
 impl Preparer {
-    /// A preparer; `spans` says whether the words of turns are told from the template around them.
+    /// A preparer; `options` says how pictures and frames become pixels, `spans` whether the words of turns are told
+    /// from the template around them.
     ///
     /// # Errors
     /// When the checkpoint's tokenizer or template is unusable.
     pub fn new(
         checkpoint: &Checkpoint,
-        resampler: Resampler,
+        options: &ProcessorOptions,
         orientation: Orientation,
         limits: Limits,
         spans: bool,
     ) -> Result<Self, PromptError> {
         Ok(Self {
             prompter: Prompter::new(checkpoint)?,
-            processor: vlm::processor(checkpoint, resampler),
+            processor: vlm::processor(checkpoint, options),
             orientation,
             limits,
             spans,

@@ -13,7 +13,9 @@ pub mod layer;
 pub mod llava;
 mod loader;
 pub mod ops;
+mod options;
 pub mod pool;
+pub mod qwen_vl;
 #[cfg(test)]
 mod testing;
 pub mod vision;
@@ -23,7 +25,9 @@ use crate::media::{MediaError, Rgb, Size, Tiles};
 use crate::prompt::Tokens;
 
 pub use layer::Layer;
+pub use options::{PixelBounds, ProcessorOptions};
 pub use pool::{PooledBatch, TextScope};
+pub use qwen_vl::MropeRule;
 
 /// Why a model cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +89,8 @@ pub enum Extent {
 pub enum Shape {
     /// The LLaVA line's tiles.
     Llava(llava::packing::Shape),
+    /// The Qwen-VL models' grid.
+    QwenVl(qwen_vl::Grid),
 }
 
 impl Shape {
@@ -92,6 +98,7 @@ impl Shape {
     pub fn tokens(&self) -> usize {
         match self {
             Self::Llava(shape) => shape.tokens(),
+            Self::QwenVl(grid) => grid.tokens(),
         }
     }
 
@@ -99,6 +106,29 @@ impl Shape {
     pub fn tiles(&self) -> usize {
         match self {
             Self::Llava(shape) => shape.tiles(),
+            Self::QwenVl(grid) => grid.tiles(),
+        }
+    }
+
+    /// The shape as the LLaVA line has it.
+    ///
+    /// # Panics
+    /// When it was made by another family's processor.
+    fn llava(&self) -> &llava::packing::Shape {
+        match self {
+            Self::Llava(shape) => shape,
+            other => panic!("a shape of the LLaVA line, not {other:?}"),
+        }
+    }
+
+    /// The shape as the Qwen-VL models have it.
+    ///
+    /// # Panics
+    /// When it was made by another family's processor.
+    fn qwen_vl(&self) -> &qwen_vl::Grid {
+        match self {
+            Self::QwenVl(grid) => grid,
+            other => panic!("a grid of the Qwen-VL models, not {other:?}"),
         }
     }
 }
@@ -146,18 +176,17 @@ pub trait Model: Send {
 }
 
 /// The processor that a checkpoint asks for.
-pub fn processor(
-    checkpoint: &Checkpoint,
-    resampler: crate::media::Resampler,
-) -> Box<dyn Processor> {
+pub fn processor(checkpoint: &Checkpoint, options: &ProcessorOptions) -> Box<dyn Processor> {
     match &checkpoint.family {
         Family::Llava(config) => {
-            Box::new(llava::Processor::new(config, checkpoint.layout, resampler))
+            let layout = checkpoint.layout;
+            Box::new(llava::Processor::new(config, layout, options.resampler))
         }
+        Family::QwenVl(config) => Box::new(qwen_vl::Processor::new(config, options)),
     }
 }
 
-/// Loads a checkpoint's model onto a device.
+/// Loads a checkpoint's model onto a device. `rule` concerns models with M-RoPE alone.
 ///
 /// # Errors
 /// When a tensor is missing or misshapen, or does not fit into the device's memory.
@@ -165,6 +194,7 @@ pub fn load(
     checkpoint: &Checkpoint,
     dtype: candle_core::DType,
     device: &candle_core::Device,
+    rule: MropeRule,
 ) -> Result<Box<dyn Model>, VlmError> {
     let loader = loader::Loader {
         weights: &checkpoint.weights,
@@ -173,5 +203,6 @@ pub fn load(
     };
     match &checkpoint.family {
         Family::Llava(config) => Ok(Box::new(llava::Llava::load(config, loader)?)),
+        Family::QwenVl(config) => Ok(Box::new(qwen_vl::QwenVl::load(config, rule, loader)?)),
     }
 }

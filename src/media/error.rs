@@ -1,9 +1,9 @@
-//! What can be wrong with a picture.
+//! What can be wrong with a picture or a clip.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Size;
+use super::{Size, VideoError};
 
 /// A picture that cannot be used, and why. A caller counts it and goes on.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +94,9 @@ pub enum MediaError {
     /// A video for a checkpoint of a family that knows none.
     #[error("it holds a video, and the checkpoint's family knows only pictures")]
     NoVideo,
+    /// A fault of a clip as a whole.
+    #[error(transparent)]
+    Video(#[from] VideoError),
     /// No resolution to choose from.
     #[error("image_grid_pinpoints is empty: anyres needs at least one (height, width)")]
     NoPinpoints,
@@ -134,6 +137,7 @@ impl MediaError {
             Self::Corrupt { .. } | Self::NoPixels(_) => "corrupt",
             Self::Unsupported { .. } | Self::NoVideo | Self::TooNarrow { .. } => "unsupported",
             Self::SizeChanged { .. } => "changed",
+            Self::Video(fault) => fault.kind(),
             Self::NoPinpoints | Self::BadPinpoint { .. } => "config",
         }
     }
@@ -146,6 +150,7 @@ impl MediaError {
             }
             Self::File(error) => error.kind().to_string(),
             Self::In { source, .. } => source.problem(),
+            Self::Video(fault) => fault.problem(),
             fault => fault.to_string(),
         }
     }

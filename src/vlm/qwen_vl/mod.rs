@@ -11,12 +11,12 @@ use super::language::decoder::{Decoder, Positions};
 use super::loader::Loader;
 use super::pool::Pooler;
 use super::vision::qwen_vl::{Slice, Tower};
-use super::{Input, Layer, Model, PooledBatch, TextScope, Visual, VlmError};
+use super::{Input, Layer, Model, MropeRule, PooledBatch, TextScope, Visual, VlmError};
 use crate::checkpoint::qwen_vl::Config;
 use candle_core::{Device, Tensor};
 
 pub use grid::Grid;
-pub use positions::{MropeRule, positions};
+pub use positions::positions;
 pub use processor::Processor;
 
 /// The device's side: the whole model.

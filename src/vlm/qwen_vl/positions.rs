@@ -1,22 +1,10 @@
 //! Positions on the three axes of M-RoPE: time, height, width.
 
 use candle_core::Result;
-use serde::{Deserialize, Serialize};
 
 use super::Grid;
 use crate::prompt::Place;
-
-/// Where text goes on after a picture or clip. The two differ where a clip is longer, on the time axis, than its larger
-/// side.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MropeRule {
-    /// After the largest position on any axis: Qwen's own code, vLLM and transformers 4. The weights were trained so.
-    #[default]
-    Original,
-    /// After the larger side of the picture or clip: transformers 5.
-    Transformers5,
-}
+use crate::vlm::MropeRule;
 
 /// The positions of one sample's tokens, from 0 on. `grids` are those of its pictures and clips in the order of their
 /// placeholders; `tokens_per_second` is the config's.
@@ -164,15 +152,5 @@ mod tests {
             assert!(positions(places, &grids, None, Original).is_err());
         }
         assert!(positions(&[Content], &[&one], None, Original).is_err());
-    }
-
-    #[test]
-    fn rules_are_written_as_in_configs() {
-        for (rule, name) in [(Original, "original"), (Transformers5, "transformers5")] {
-            let json = serde_json::to_string(&rule).unwrap();
-            assert_eq!(json, format!("\"{name}\""));
-            assert_eq!(serde_json::from_str::<MropeRule>(&json).unwrap(), rule);
-        }
-        assert_eq!(MropeRule::default(), Original);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Grid;
 use crate::checkpoint::qwen_vl::{Config, Pixels};
-use crate::media::{MediaError, Resampler, Rgb, Size, Tiles, resize};
+use crate::media::{FrameRounding, MediaError, Resampler, Rgb, Size, Tiles, resize};
 use crate::vlm::{self, Extent, PixelBounds, ProcessorOptions};
 
 /// The longest side may be this many times the shortest.
@@ -59,10 +59,13 @@ impl Processor {
 
     fn grid(&self, extent: &Extent, halvings: u32) -> Result<Grid, MediaError> {
         let (original, frames, fps, bounds) = match *extent {
-            Extent::Picture(size) => (size, 1, None, self.pictures),
+            Extent::Picture(size) => {
+                let bounds = self.pictures.halved(halvings, self.factor);
+                (size, 1, None, bounds)
+            }
+            // A clip is halved by taking fewer of its frames.
             Extent::Clip { size, frames, fps } => (size, frames, Some(fps), self.frames),
         };
-        let bounds = bounds.halved(halvings, self.factor);
         let resized = smart_resize(original, self.factor, bounds)?;
         Ok(Grid {
             original,
@@ -93,6 +96,10 @@ impl vlm::Processor for Processor {
         let resized = resize(frame, grid.resized, self.resampler);
         tiles.append(Tiles::single(resized.into_owned()));
         Ok(())
+    }
+
+    fn frame_rounding(&self) -> FrameRounding {
+        FrameRounding::Qwen
     }
 }
 

@@ -114,10 +114,10 @@ impl Shape {
     /// # Panics
     /// When it was made by another family's processor.
     fn llava(&self) -> &llava::packing::Shape {
-        match self {
-            Self::Llava(shape) => shape,
-            other => panic!("a shape of the LLaVA line, not {other:?}"),
-        }
+        let Self::Llava(shape) = self else {
+            panic!("a shape of the LLaVA line, not {self:?}");
+        };
+        shape
     }
 
     /// The shape as the Qwen-VL models have it.
@@ -125,10 +125,10 @@ impl Shape {
     /// # Panics
     /// When it was made by another family's processor.
     fn qwen_vl(&self) -> &qwen_vl::Grid {
-        match self {
-            Self::QwenVl(grid) => grid,
-            other => panic!("a grid of the Qwen-VL models, not {other:?}"),
-        }
+        let Self::QwenVl(grid) = self else {
+            panic!("a grid of the Qwen-VL models, not {self:?}");
+        };
+        grid
     }
 }
 

@@ -119,10 +119,10 @@ fn qwen_families() -> impl Iterator<Item = (&'static Opened, &'static Config)> {
 }
 
 fn grid(shape: &Shape) -> &Grid {
-    match shape {
-        Shape::QwenVl(grid) => grid,
-        other => panic!("{other:?}"),
-    }
+    let Shape::QwenVl(grid) = shape else {
+        panic!("{shape:?}");
+    };
+    grid
 }
 
 /// What the cases of these families have beside the others'.

@@ -26,7 +26,7 @@ const PICTURES: Pixels = Pixels {
     min_pixels: 56 * 56,
     max_pixels: 28 * 28 * 1280,
     mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
-    std: [0.268_629_54, 0.261_302_58, 0.275_777_11],
+    std: [0.268_629_54, 0.261_302_6, 0.275_777_1],
 };
 
 /// The defaults of transformers' `Qwen2VLVideoProcessor`.
@@ -36,13 +36,16 @@ const FRAMES: Pixels = Pixels {
     ..PICTURES
 };
 
+/// The files that were read, by name, for the fingerprint.
+type Inputs = Vec<(String, Content)>;
+
 /// Reads the parts for pictures and for frames. Published checkpoints have only one file, for pictures, which then is
 /// the video processor's too; so defaults of the latter mean something only for keys that no file sets.
 pub(super) fn read(
     opening: &Opening<'_>,
     config: &Fields<'_>,
     vision: &VisionConfig,
-) -> Result<([Pixels; 2], Vec<(String, Content)>), CheckpointError> {
+) -> Result<([Pixels; 2], Inputs), CheckpointError> {
     let files = Files::open(opening)?;
     let image = files.image(config)?;
     let video = files.video()?.unwrap_or_else(|| image.clone());

@@ -5,6 +5,8 @@ The reference is Hugging Face transformers 5.23 on the CPU in float32 with eager
 0.29, Pillow 13), run with models/tiny-llava-onevision. The versions that made the files are written into them.
 
 - llava_onevision/: the published Hugging Face layout. Token ids, tiles, u8 levels, pooled vectors.
+- llava_1_5/, llava_next_llama/, llava_next_mistral/, llava_next_qwen2/: the published layouts of LLaVA-1.5 and
+  LLaVA-NeXT, each with its own tiny checkpoint.
 - llava_next/: the layout that LLaVA-NeXT's training code writes, with its own prompt and preprocessing.
 - qwen2_vl/, qwen2_5_vl/: the published layouts with tiny checkpoints of their own. Grids, M-RoPE positions by two
   rules, and the same as above. Needs the Python of a transformers 4.57 for the older rule: --older-python.
@@ -24,13 +26,14 @@ import tokenizers
 import torch
 import torchvision
 import transformers
-from fixtures import next_layout, onevision, qwen_vl, templates
+from fixtures import llava, next_layout, onevision_clips, qwen_vl, templates
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINT = ROOT / "models" / "tiny-llava-onevision"
 PARTS = {
-    "llava_onevision": onevision.make,
+    "llava_onevision": onevision_clips.make,
     "llava_next": next_layout.make,
+    **llava.PARTS,
     "qwen2_vl": qwen_vl.make,
     "qwen2_5_vl": qwen_vl.make,
     "chat_templates": templates.make,

@@ -2,7 +2,7 @@
 
 use super::prepare::Options;
 use crate::dataset::{Media, MediaKind};
-use crate::media::{self, Clip, FrameRounding, MediaError, Rgb};
+use crate::media::{self, Clip, FrameRounding, MediaError, Rgb, VideoError};
 use crate::vlm::Extent;
 
 /// What a picture or a clip turned out to be, without its pixels.
@@ -29,7 +29,11 @@ impl Source {
         }
         let clip = Clip::probe(&media.path, orientation, limits, options.video)?;
         let sampling = options.sampling;
-        let mut indices = sampling.indices(clip.frames, clip.fps, clip.kind, rounding)?;
+        let mut indices = match sampling.indices(clip.frames, clip.fps, clip.kind, rounding) {
+            // A short clip is no fault of the data: it is taken whole, where the references fail.
+            Err(MediaError::Video(VideoError::TooShort { .. })) => (0..clip.frames).collect(),
+            indices => indices?,
+        };
         if let Some(most) = options.max_frames {
             indices = thinned(&indices, most as usize);
         }

@@ -1,6 +1,7 @@
 //! The middle of a picture: LLaVA-1.5's preprocessing.
 
-use super::{Resampler, Rgb, Size, Tiles, resize};
+use super::resize::resize_part;
+use super::{Resampler, Rgb, Size, Tiles};
 
 /// One tile from the middle of a picture whose shorter edge is resized to the tile's; the longer edge is cut to whole
 /// pixels. Reference: `CLIPImageProcessor` of transformers.
@@ -12,22 +13,14 @@ pub fn crop_tile(picture: &Rgb, tile: u32, resampler: Resampler) -> Tiles {
     } else {
         Size::new(long(width, height), tile)
     };
-    let resized = resize(picture, size, resampler);
-    let (left, top) = ((size.width - tile) / 2, (size.height - tile) / 2);
-    let mut middle = Rgb::filled(Size::square(tile), [0; 3]);
-    let len = middle.stride();
-    let rows = resized
-        .data
-        .chunks_exact(resized.stride())
-        .skip(top as usize);
-    for (to, from) in middle.data.chunks_exact_mut(len).zip(rows) {
-        to.copy_from_slice(&from[left as usize * 3..][..len]);
-    }
+    let at = ((size.width - tile) / 2, (size.height - tile) / 2);
+    let middle = resize_part(picture, size, at, Size::square(tile), resampler);
     Tiles::single(middle)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::resize;
     use super::*;
 
     #[test]
@@ -39,5 +32,26 @@ mod tests {
         let tile = crop_tile(&wide, 2, Resampler::Pillow);
         assert_eq!((tile.count, tile.size), (1, Size::square(2)));
         assert_eq!(tile.data, [3, 3, 3, 4, 4, 4, 3, 3, 3, 4, 4, 4]);
+    }
+
+    /// A part is what the whole has there, whichever axis is resampled first.
+    #[test]
+    fn the_rest_is_left_out_and_changes_nothing() {
+        let mut picture = Rgb::filled(Size::new(13, 37), [0; 3]);
+        for (i, level) in picture.data.iter_mut().enumerate() {
+            *level = (i * 37 % 251) as u8;
+        }
+        let part = Size::new(6, 5);
+        for to in [(26, 11), (13, 11), (26, 37), (13, 37), (7, 9), (40, 50)] {
+            let to = Size::new(to.0, to.1);
+            for resampler in [Resampler::Torchvision, Resampler::Pillow] {
+                let whole = resize(&picture, to, resampler);
+                let found = resize_part(&picture, to, (1, 4), part, resampler);
+                for y in 0..5 {
+                    let row = &whole.data[((y + 4) * to.width as usize + 1) * 3..][..18];
+                    assert_eq!(&found.data[y * 18..][..18], row, "{to} {resampler:?} {y}");
+                }
+            }
+        }
     }
 }

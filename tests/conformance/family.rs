@@ -54,14 +54,20 @@ pub(crate) struct Opened {
 
 impl Opened {
     pub(crate) fn new(family: &'static Family) -> Self {
+        let mut opened = Self::bare(family, (family.checkpoint)());
+        opened.inputs = opened.prepared(family.resamplers[0].0, |_, input| input);
+        opened
+    }
+
+    /// A family with another checkpoint than its own, and without samples.
+    pub(crate) fn bare(family: &'static Family, folder: Folder) -> Self {
         let reference = Reference::read(family.fixtures);
-        let folder = (family.checkpoint)();
         let checkpoint = support::open(folder.path()).unwrap();
         let mut rows = tempfile::NamedTempFile::with_suffix(".json").unwrap();
         let all: Vec<_> = reference.cases.iter().map(|case| &case.row).collect();
         serde_json::to_writer(&mut rows, &all).unwrap();
         rows.flush().unwrap();
-        let mut opened = Self {
+        Self {
             model: Mutex::new(load(&checkpoint)),
             inputs: Vec::new(),
             pooled: OnceLock::new(),
@@ -71,9 +77,7 @@ impl Opened {
             folder,
             checkpoint,
             rows,
-        };
-        opened.inputs = opened.prepared(family.resamplers[0].0, |_, input| input);
-        opened
+        }
     }
 
     /// Prepares every sample from its row, in the order of the cases.

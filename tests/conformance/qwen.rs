@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use madmix::checkpoint::{self, qwen_vl::Config};
-use madmix::media::{Orientation, Resampler};
+use madmix::media::{Limits, MediaError, Orientation, Resampler, probe_file};
 use madmix::vlm::qwen_vl::{Grid, positions};
-use madmix::vlm::{MropeRule, Shape, TextScope};
+use madmix::vlm::{Extent, MropeRule, ProcessorOptions, Shape, TextScope, processor};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,7 +14,8 @@ use crate::checkpoints::{Folder, WEIGHTS, copy_without_weights, renamed, sharded
 use crate::families;
 use crate::family::{Family, Opened, by_kind, load_with};
 use crate::reference::folder;
-use crate::vectors::{BOUND, compare_some};
+use crate::variants::compare_some;
+use crate::vectors::BOUND;
 
 pub(crate) const V2: Family = Family {
     name: "Qwen2-VL",
@@ -143,15 +144,18 @@ struct Seen {
     second_per_grid: Option<f64>,
 }
 
-fn extras(opened: &Opened) -> Vec<Extra> {
-    #[derive(Deserialize)]
-    struct File {
-        cases: Vec<Extra>,
-    }
+#[derive(Deserialize)]
+struct File {
+    cases: Vec<Extra>,
+    /// Pictures that the reference's processor refuses for being too narrow.
+    refused: Vec<String>,
+}
+
+fn read(opened: &Opened) -> File {
     let file = folder(opened.family.fixtures).join("cases.json");
     let file: File = serde_json::from_slice(&fs_err::read(file).unwrap()).unwrap();
     assert_eq!(file.cases.len(), opened.inputs.len());
-    file.cases
+    file
 }
 
 #[test]
@@ -159,7 +163,7 @@ fn grids_and_the_time_between_slices_are_the_references() {
     let mut faults = Vec::new();
     for (opened, config) in qwen_families() {
         let merge = config.vision.spatial_merge_size;
-        for ((case, input, _), extra) in opened.cases().zip(extras(opened)) {
+        for ((case, input, _), extra) in opened.cases().zip(read(opened).cases) {
             let (pictures, clips) = by_kind(input);
             let found = pictures
                 .iter()
@@ -187,7 +191,7 @@ fn positions_are_the_references_by_both_rules() {
     let mut faults = Vec::new();
     for (opened, config) in qwen_families() {
         let mut differing = 0;
-        for ((case, input, _), extra) in opened.cases().zip(extras(opened)) {
+        for ((case, input, _), extra) in opened.cases().zip(read(opened).cases) {
             let grids: Vec<&Grid> = input.visuals.iter().map(|v| grid(&v.shape)).collect();
             let new = extra.positions_new.as_ref();
             differing += usize::from(new.is_some());
@@ -222,5 +226,23 @@ fn vectors_with_the_positions_of_transformers_5_are_its_own() {
                 .unwrap()
         });
         comparison.finish(&format!("{}, transformers 5", opened.family.name));
+    }
+}
+
+#[test]
+fn pictures_that_the_reference_refuses_are_refused() {
+    for (opened, _) in qwen_families() {
+        let processor = processor(&opened.checkpoint, &ProcessorOptions::default());
+        let refused = read(opened).refused;
+        assert!(!refused.is_empty());
+        for file in refused {
+            let path = folder(opened.family.media).join(&file);
+            let size = probe_file(&path, Orientation::Apply, Limits::default()).unwrap();
+            let shapes = processor.shapes(&[Extent::Picture(size)], 0);
+            assert!(
+                matches!(shapes, Err(MediaError::TooNarrow { .. })),
+                "{file}: {shapes:?}"
+            );
+        }
     }
 }

@@ -111,7 +111,7 @@ pub enum VideoError {
     },
     /// A gap in the numbers.
     #[error(
-        "frame number {missing} is missing after {after}: the frames before it are {step} apart or more"
+        "frame number {missing} is missing after {after}: elsewhere numbers are only {step} apart"
     )]
     Hole {
         /// The first number that is missing.

@@ -127,22 +127,33 @@ impl Reading<'_> {
 
 /// The next frame; `None` at the end, also at one in the middle of a frame: the exit status tells the rest.
 fn frame(out: &mut impl BufRead, expected: Size) -> Result<Option<Rgb>, MediaError> {
-    let Some(magic) = header_line(out) else {
-        return Ok(None);
+    let garbage = || {
+        let (program, reason) = (PROGRAM, "its output is not understood".into());
+        VideoError::Undecodable { program, reason }
     };
-    let (sides, depth) = (header_line(out), header_line(out));
+    let mut header = [String::new(), String::new(), String::new()];
+    for line in &mut header {
+        const LONGEST: u64 = 64;
+        let mut bytes = Vec::new();
+        let read = out.take(LONGEST).read_until(b'\n', &mut bytes);
+        match bytes.strip_suffix(b"\n") {
+            Some(bytes) => *line = String::from_utf8_lossy(bytes).into_owned(),
+            None if read.is_ok_and(|len| len as u64 == LONGEST) => return Err(garbage().into()),
+            None => return Ok(None),
+        }
+    }
+    let [magic, sides, depth] = header;
     let side = |text: &str| text.parse::<u32>().ok();
     let size = sides
-        .as_deref()
-        .and_then(|text| text.split_once(' '))
+        .split_once(' ')
         .and_then(|(width, height)| Some(Size::new(side(width)?, side(height)?)));
-    let (Some(found), "P6", Some("255")) = (size, magic.as_str(), depth.as_deref()) else {
-        let (program, reason) = (PROGRAM, "its output is not understood".into());
-        return Err(VideoError::Undecodable { program, reason }.into());
+    let (Some(found), "P6", "255") = (size, magic.as_str(), depth.as_str()) else {
+        return Err(garbage().into());
     };
     if found != expected {
+        let frame = "a frame".into();
         return Err(VideoError::FrameSize {
-            frame: "a frame".into(),
+            frame,
             expected,
             found,
         }
@@ -156,11 +167,4 @@ fn frame(out: &mut impl BufRead, expected: Size) -> Result<Option<Rgb>, MediaErr
         height: found.height,
         data,
     }))
-}
-
-fn header_line(out: &mut impl BufRead) -> Option<String> {
-    let mut line = Vec::new();
-    out.take(64).read_until(b'\n', &mut line).ok()?;
-    let line = line.strip_suffix(b"\n")?;
-    Some(String::from_utf8_lossy(line).into_owned())
 }

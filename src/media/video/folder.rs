@@ -98,6 +98,9 @@ fn in_order(mut names: Vec<OsString>) -> Result<Vec<OsString>, VideoError> {
     }
     // So that errors do not depend on the order in which the file system lists a folder.
     names.sort();
+    if names.iter().all(|name| number(name).is_none()) {
+        return Ok(names);
+    }
     let text = |name: &OsString| name.to_string_lossy().into_owned();
     let mut numbered = Vec::with_capacity(names.len());
     for name in names {
@@ -185,5 +188,6 @@ mod tests {
         assert!(fault(&["1.jpg", "cover.jpg"]).contains("cover.jpg has no number"));
         assert_eq!(fault(&[]), "has no frames");
         assert!(ordered(&["cover.jpg"]).is_ok());
+        assert_eq!(ordered(&["b.jpg", "a.jpg"]).unwrap(), ["a.jpg", "b.jpg"]);
     }
 }

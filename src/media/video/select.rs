@@ -14,6 +14,10 @@ pub(super) enum Select {
 /// Terms beyond which the reader had better drop frames than ffmpeg evaluate a longer expression for each.
 const MAX_TERMS: usize = 768;
 
+/// Terms in a pair of brackets. ffmpeg refuses expressions nested more than a hundred deep, and takes each term of a
+/// plain sum for another level.
+const GROUP: usize = 28;
+
 /// An arithmetic progression.
 struct Run {
     first: u64,
@@ -39,18 +43,26 @@ impl Select {
             );
         }
         let mut text = String::new();
-        for Run { first, last, step } in runs {
-            if !text.is_empty() {
-                text.push('+');
+        for group in runs.chunks(GROUP) {
+            text.push_str(if text.is_empty() { "(" } else { "+(" });
+            for (k, run) in group.iter().enumerate() {
+                let plus = if k == 0 { "" } else { "+" };
+                write!(text, "{plus}{run}").expect("a String takes any text");
             }
-            let written = match (first == last, step) {
-                (true, _) => write!(text, "eq(n,{first})"),
-                (false, 1) => write!(text, "between(n,{first},{last})"),
-                _ => write!(text, "between(n,{first},{last})*not(mod(n-{first},{step}))"),
-            };
-            written.expect("a String takes any text");
+            text.push(')');
         }
         (Self::Expression(text), true)
+    }
+}
+
+impl std::fmt::Display for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { first, last, step } = self;
+        match (first == last, step) {
+            (true, _) => write!(f, "eq(n,{first})"),
+            (false, 1) => write!(f, "between(n,{first},{last})"),
+            _ => write!(f, "between(n,{first},{last})*not(mod(n-{first},{step}))"),
+        }
     }
 }
 
@@ -85,16 +97,19 @@ mod tests {
 
     #[test]
     fn runs_and_progressions_are_short() {
-        assert_eq!(expression(&[3]), "eq(n,3)");
-        assert_eq!(expression(&[3, 4, 5]), "between(n,3,5)");
+        assert_eq!(expression(&[3]), "(eq(n,3))");
+        assert_eq!(expression(&[3, 4, 5]), "(between(n,3,5))");
         assert_eq!(
             expression(&[0, 30, 60, 90]),
-            "between(n,0,90)*not(mod(n-0,30))"
+            "(between(n,0,90)*not(mod(n-0,30)))"
         );
-        assert_eq!(expression(&[1, 3, 4, 9]), "eq(n,1)+between(n,3,4)+eq(n,9)");
+        assert_eq!(
+            expression(&[1, 3, 4, 9]),
+            "(eq(n,1)+between(n,3,4)+eq(n,9))"
+        );
         assert_eq!(
             expression(&[0, 5, 10, 11, 12, 20]),
-            "between(n,0,10)*not(mod(n-0,5))+between(n,11,12)+eq(n,20)"
+            "(between(n,0,10)*not(mod(n-0,5))+between(n,11,12)+eq(n,20))"
         );
     }
 

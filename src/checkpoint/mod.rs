@@ -23,7 +23,7 @@ mod tensor_file;
 mod weights;
 
 pub use error::CheckpointError;
-pub use families::{Family, LanguageConfig, Layout, Pixels, Tower, llava};
+pub use families::{Family, LanguageConfig, Layout, Pixels, Tower, llava, qwen_vl};
 pub use options::{OnProgress, OpenOptions, Progress, Step};
 pub use weights::Weights;
 

@@ -12,6 +12,7 @@ mod family;
 mod llava;
 mod packing;
 mod pictures;
+mod qwen;
 mod reference;
 mod saved;
 mod states;
@@ -27,7 +28,7 @@ use std::sync::LazyLock;
 use family::{Family, Opened};
 
 /// Every family and layout that the library supports.
-const FAMILIES: &[Family] = &[llava::ONE_VISION, llava::NEXT];
+const FAMILIES: &[Family] = &[llava::ONE_VISION, llava::NEXT, qwen::V2, qwen::V2_5];
 
 static OPENED: LazyLock<Vec<Opened>> = LazyLock::new(|| FAMILIES.iter().map(Opened::new).collect());
 

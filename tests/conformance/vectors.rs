@@ -1,6 +1,5 @@
 //! Mean hidden states against the reference's, from files to vectors.
 
-use madmix::extract::Protocol;
 use madmix::modality::Modality;
 use madmix::vlm::{Input, TextScope};
 

@@ -3,6 +3,7 @@
 mod language;
 pub mod llava;
 mod preprocess;
+pub mod qwen_vl;
 mod vit;
 
 pub use language::LanguageConfig;
@@ -25,6 +26,8 @@ use std::path::Path;
 pub enum Family {
     /// A CLIP or SigLIP tower, a two-layer projector and a language model of the Llama kind.
     Llava(llava::Config),
+    /// Qwen2-VL or Qwen2.5-VL.
+    QwenVl(qwen_vl::Config),
 }
 
 impl Family {
@@ -32,6 +35,7 @@ impl Family {
     pub fn language(&self) -> &LanguageConfig {
         match self {
             Self::Llava(config) => &config.language,
+            Self::QwenVl(config) => &config.language,
         }
     }
 
@@ -39,6 +43,7 @@ impl Family {
     pub fn image_token(&self) -> Option<u32> {
         match self {
             Self::Llava(config) => config.image_token,
+            Self::QwenVl(config) => Some(config.image_token),
         }
     }
 
@@ -46,6 +51,7 @@ impl Family {
     pub fn video_token(&self) -> Option<u32> {
         match self {
             Self::Llava(config) => config.video.as_ref().and_then(|video| video.token),
+            Self::QwenVl(config) => Some(config.video_token),
         }
     }
 
@@ -53,6 +59,7 @@ impl Family {
     pub fn has_video(&self) -> bool {
         match self {
             Self::Llava(config) => config.video.is_some(),
+            Self::QwenVl(_) => true,
         }
     }
 }
@@ -61,6 +68,7 @@ impl std::fmt::Display for Family {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Llava(config) => config.generation.name(),
+            Self::QwenVl(config) => config.generation.name(),
         })
     }
 }
@@ -84,7 +92,12 @@ pub(super) struct Kind {
     pub(super) read: fn(&Opening<'_>) -> Result<Model, CheckpointError>,
 }
 
-const KINDS: &[Kind] = &[llava::TRAINING, llava::ONE_VISION];
+const KINDS: &[Kind] = &[
+    llava::TRAINING,
+    llava::ONE_VISION,
+    qwen_vl::V2,
+    qwen_vl::V2_5,
+];
 
 /// What a family's reader works with.
 pub(super) struct Opening<'a> {

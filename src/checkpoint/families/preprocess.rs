@@ -90,22 +90,7 @@ impl Files {
 
 /// Reads one part for a tower whose input is `size` pixels square.
 pub(super) fn read(fields: &Fields<'_>, size: usize) -> Result<Pixels, CheckpointError> {
-    for key in ["do_resize", "do_rescale", "do_normalize", "do_convert_rgb"] {
-        fields.must_be(key, true)?;
-    }
-    fields.must_be("do_center_crop", false)?;
-    if fields
-        .usize("resample")?
-        .is_some_and(|resample| resample != 3)
-    {
-        return Err(fields.refuse("resample", "3 (bicubic)"));
-    }
-    if fields
-        .f64("rescale_factor")?
-        .is_some_and(|factor| (factor * 255.0 - 1.0).abs() > 1e-6)
-    {
-        return Err(fields.refuse("rescale_factor", "1/255"));
-    }
+    check_steps(fields)?;
     if let Some(section) = fields.section("size")? {
         for key in ["height", "width"] {
             if section.usize(key)? != Some(size) {
@@ -129,6 +114,27 @@ pub(super) fn read(fields: &Fields<'_>, size: usize) -> Result<Pixels, Checkpoin
     })
 }
 
+/// Refuses a part that leaves out a step, adds one or does one otherwise.
+pub(super) fn check_steps(fields: &Fields<'_>) -> Result<(), CheckpointError> {
+    for key in ["do_resize", "do_rescale", "do_normalize", "do_convert_rgb"] {
+        fields.must_be(key, true)?;
+    }
+    fields.must_be("do_center_crop", false)?;
+    if fields
+        .usize("resample")?
+        .is_some_and(|resample| resample != 3)
+    {
+        return Err(fields.refuse("resample", "3 (bicubic)"));
+    }
+    if fields
+        .f64("rescale_factor")?
+        .is_some_and(|factor| (factor * 255.0 - 1.0).abs() > 1e-6)
+    {
+        return Err(fields.refuse("rescale_factor", "1/255"));
+    }
+    Ok(())
+}
+
 /// Refuses a video part that treats frames otherwise than the picture part treats tiles.
 pub(super) fn same(video: &Fields<'_>, image: &Pixels) -> Result<(), CheckpointError> {
     let pixels = read(video, image.size as usize)?;
@@ -143,7 +149,8 @@ pub(super) fn same(video: &Fields<'_>, image: &Pixels) -> Result<(), CheckpointE
     Ok(())
 }
 
-fn triple(fields: &Fields<'_>, key: &str) -> Result<[f32; 3], CheckpointError> {
+/// The three numbers of `key`, one a channel.
+pub(super) fn triple(fields: &Fields<'_>, key: &str) -> Result<[f32; 3], CheckpointError> {
     let numbers = |values: &Vec<Value>| {
         values
             .iter()

@@ -94,7 +94,7 @@ impl Preparer {
         })?;
         let (row, id) = (sample.row, sample.id.clone());
         self.measured(sample)
-            .map_err(|reason| Failure { row, id, reason })
+            .map_err(|reason| Failure { id, reason, row })
     }
 
     fn measured(&self, sample: Sample) -> Result<Measured, String> {

@@ -16,3 +16,4 @@ mod project;
 mod same_bytes;
 mod samples;
 mod solve;
+mod video;

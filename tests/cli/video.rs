@@ -153,7 +153,7 @@ fn clips_that_cannot_be_used_are_counted_and_named() {
         failure(
             2,
             "hole",
-            "hole: frame number 2 is missing after frame_1.png: the frames before it are 1 apart or more",
+            "hole: frame number 2 is missing after frame_1.png: elsewhere numbers are only 1 apart",
         ),
         failure(3, "empty", "empty: has no frames"),
         failure(4, "nowhere", "nowhere: there is no such file"),

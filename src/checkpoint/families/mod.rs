@@ -84,7 +84,8 @@ pub(super) struct Kind {
     pub(super) read: fn(&Opening<'_>) -> Result<Model, CheckpointError>,
 }
 
-const KINDS: &[Kind] = &[llava::TRAINING, llava::ONE_VISION];
+/// The kinds of all families.
+const KINDS: &[Kind] = &llava::KINDS;
 
 /// What a family's reader works with.
 pub(super) struct Opening<'a> {

@@ -91,6 +91,19 @@ pub enum MediaError {
         /// The size of the pixels.
         found: Size,
     },
+    /// A picture so thin that its longer side would be without bounds.
+    #[error(
+        "{size} is too long and thin: with its shorter side at {side} pixels, from which the middle is cut, it would be \
+         over the limit of {limit} pixels"
+    )]
+    TooThin {
+        /// The picture's size.
+        size: Size,
+        /// What its shorter side is resized to.
+        side: u32,
+        /// The limit.
+        limit: u64,
+    },
     /// A video for a checkpoint of a family that knows none.
     #[error("it holds a video, and the checkpoint's family knows only pictures")]
     NoVideo,
@@ -117,9 +130,10 @@ impl MediaError {
             Self::In { source, .. } => source.kind(),
             Self::Empty => "empty",
             Self::UnknownFormat { .. } => "unknown-format",
-            Self::TooManyBytes { .. } | Self::TooManyPixels { .. } | Self::TooLong { .. } => {
-                "too-large"
-            }
+            Self::TooManyBytes { .. }
+            | Self::TooManyPixels { .. }
+            | Self::TooLong { .. }
+            | Self::TooThin { .. } => "too-large",
             Self::Truncated { .. } => "truncated",
             Self::Corrupt { .. } | Self::NoPixels(_) => "corrupt",
             Self::Unsupported { .. } | Self::NoVideo => "unsupported",

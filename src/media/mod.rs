@@ -24,7 +24,7 @@ mod square;
 mod tiles;
 
 pub use anyres::{AnyresPlan, Padding, best_resolution};
-pub use crop::crop_tile;
+pub use crop::{crop_size, crop_tile};
 pub use decode::{decode, load, probe, probe_file};
 pub use error::MediaError;
 pub use exif::Orientation;

@@ -107,8 +107,8 @@ CORPUS = [
 ]
 
 
-def make_tokenizer() -> Tokenizer:
-    """Train the byte-level BPE; special tokens come after its entries, as in Qwen2."""
+def make_tokenizer(specials: list[str] = SPECIALS, words: list[str] = (), entries: int = BPE_ENTRIES) -> Tokenizer:
+    """Train the byte-level BPE; special tokens come after its entries, as in Qwen2, and then added words that are not special."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -120,14 +120,15 @@ def make_tokenizer() -> Tokenizer:
     tokenizer.decoder = decoders.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False)
     tokenizer.post_processor = processors.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False)
     trainer = trainers.BpeTrainer(
-        vocab_size=BPE_ENTRIES,
+        vocab_size=entries,
         min_frequency=1,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
     tokenizer.train_from_iterator(CORPUS, trainer)
-    tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in SPECIALS])
-    if tokenizer.get_vocab_size() != BPE_ENTRIES + len(SPECIALS):
+    tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in specials])
+    tokenizer.add_tokens([AddedToken(text, special=False, normalized=False) for text in words])
+    if tokenizer.get_vocab_size() != entries + len(specials) + len(words):
         raise SystemExit(f"the corpus gave {tokenizer.get_vocab_size()} entries; add text to CORPUS")
     return tokenizer
 

@@ -10,7 +10,9 @@ use clap::Args;
 
 use super::session::Session;
 use super::{Ending, stop, terminal};
-use crate::extract::{self, DatasetPlan, FailureLimit, Outcome, Pass, Pipeline, ShardWork, Tally};
+use crate::extract::{
+    self, DatasetPlan, FailureLimit, Outcome, Pass, Pipeline, Protocol, ShardWork, Tally,
+};
 use crate::mix::{self, Centroids, DatasetMean, DatasetSize, DomainMeans, Origin, Provenance};
 use crate::store::Store;
 use crate::vlm;
@@ -173,6 +175,9 @@ fn aggregate(session: &Session, store: &Store) -> Result<Centroids> {
         let mut datasets = Vec::new();
         for work in works {
             let mut mean = DatasetMean::new(&work.name, work.dataset.len());
+            if session.config.extract.protocol == Protocol::Separate {
+                mean = mean.without_fused();
+            }
             for index in 0..work.shards() {
                 mean.add(&store.load(&work.key, &work.name, index)?, &layer)?;
             }

@@ -44,20 +44,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "{:width$}  {:>10}  {:>8}  {:>12}  {:>12}  {:>8}  {:>7}",
-        "dataset", "rows", "samples", "tokens", "of pictures", "longest", "failed"
+        "{:width$}  {:>10}  {:>8}  {:>12}  {:>12}  {:>12}  {:>8}  {:>7}",
+        "dataset", "rows", "samples", "tokens", "of pictures", "of videos", "longest", "failed"
     )
     .context("writing to standard output")?;
     for dataset in session.datasets() {
         let plan = &plans[&dataset.name];
         writeln!(
             out,
-            "{:width$}  {:>10}  {:>8}  {:>12}  {:>12}  {:>8}  {:>7}",
+            "{:width$}  {:>10}  {:>8}  {:>12}  {:>12}  {:>12}  {:>8}  {:>7}",
             dataset.name,
             dataset.dataset.len(),
             plan.tally.samples,
             plan.tally.tokens,
             plan.picture_tokens,
+            plan.video_tokens,
             plan.longest,
             plan.tally.failures
         )

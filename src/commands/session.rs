@@ -13,10 +13,10 @@ use rayon::prelude::*;
 use super::terminal;
 use crate::checkpoint::{self, Checkpoint, Layout, OnProgress, OpenOptions, Step};
 use crate::config::{self, Config, Dtype, Exif};
-use crate::extract::{DatasetWork, ExtractError, Preparer, settings};
-use crate::media::Orientation;
+use crate::extract::{self, DatasetWork, ExtractError, Preparer, settings};
+use crate::media::{Orientation, Sampling};
 use crate::store::Settings;
-use crate::vlm::{TextScope, device};
+use crate::vlm::{self, ProcessorOptions, TextScope, device};
 
 /// Everything that is known before the first sample is read.
 pub(super) struct Session {
@@ -96,15 +96,10 @@ impl Session {
             (Exif::Apply, _) | (Exif::Auto, Layout::HuggingFace) => Orientation::Apply,
             (Exif::Ignore, _) | (Exif::Auto, Layout::LlavaNext) => Orientation::Ignore,
         };
-        let preparer = Preparer::new(
-            &checkpoint,
-            config.model.resampler.into(),
-            orientation,
-            config.limits(),
-            config.extract.text_scope != TextScope::All,
-        )
-        .map_err(ExtractError::from)?;
-        let settings = settings(&config, dtype, orientation);
+        let sampling = config.video.sampling(vlm::sampling(&checkpoint.family));
+        let preparer = Preparer::new(&checkpoint, preparation(&config, orientation, sampling))
+            .map_err(ExtractError::from)?;
+        let settings = settings(&config, dtype, orientation, sampling);
         let domains = open_datasets(&config, &fingerprint, &settings)?;
         let workers = match config.extract.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -126,6 +121,28 @@ impl Session {
     /// All datasets, in the order of the config.
     pub(super) fn datasets(&self) -> impl Iterator<Item = &DatasetWork> {
         self.domains.iter().flatten()
+    }
+}
+
+/// How samples are prepared.
+fn preparation(config: &Config, orientation: Orientation, sampling: Sampling) -> extract::Options {
+    let (extract, media, video) = (&config.extract, &config.media, &config.video);
+    let limits = media.limits();
+    extract::Options {
+        processor: ProcessorOptions {
+            resampler: config.model.resampler.into(),
+            pictures: media.bounds(),
+            frames: video.bounds(),
+        },
+        orientation,
+        limits,
+        sampling,
+        max_frames: video.max_frames,
+        video: video.limits(limits),
+        spans: extract.text_scope != TextScope::All,
+        protocol: extract.protocol,
+        max_tokens: extract.max_tokens,
+        too_long: extract.too_long,
     }
 }
 

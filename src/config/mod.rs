@@ -3,6 +3,7 @@
 //! Every key but `output`, `model.checkpoint` and the domains has a default. An unknown key is an
 //! error that names its line and the key that was probably meant.
 
+mod media;
 mod problem;
 
 use std::collections::BTreeSet;
@@ -11,10 +12,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{DatasetSpec, Filter};
-use crate::media::{Limits, Resampler};
+use crate::extract::{Protocol, TooLong};
+use crate::media::Resampler;
 use crate::mix::Aggregation;
-use crate::vlm::{Layer, TextScope, device};
+use crate::vlm::{Layer, MropeRule, TextScope, device};
 
+pub use media::{Media, SamplingName, Video};
 pub use problem::ConfigError;
 use problem::explain;
 
@@ -29,6 +32,12 @@ pub struct Config {
     /// What is computed.
     #[serde(default)]
     pub extract: Extract,
+    /// How pictures are read.
+    #[serde(default)]
+    pub media: Media,
+    /// How videos are read.
+    #[serde(default)]
+    pub video: Video,
     /// How weights come of it.
     #[serde(default)]
     pub mix: Mix,
@@ -55,6 +64,9 @@ pub struct Model {
     /// Whether pictures are turned as their EXIF data says.
     #[serde(default)]
     pub exif: Exif,
+    /// Qwen-VL: where text goes on behind a video.
+    #[serde(default)]
+    pub mrope: MropeRule,
 }
 
 /// Precision of the forward pass.
@@ -104,18 +116,20 @@ pub struct Extract {
     pub seed: u64,
     /// Hidden states to average.
     pub layers: Vec<Layer>,
+    /// Whether a sample's modalities go through the model together.
+    pub protocol: Protocol,
     /// What counts as text.
     pub text_scope: TextScope,
     /// The share of a dataset's samples that may fail before the run stops.
     pub max_failure_rate: f64,
     /// Tokens that go through the model together; a longer sample goes alone.
     pub batch_tokens: usize,
+    /// The most tokens of one sample; the checkpoint's context if not said.
+    pub max_tokens: Option<usize>,
+    /// What becomes of a sample with more.
+    pub too_long: TooLong,
     /// Threads that decode pictures and tokenise ahead of the device; 0 for as many as there are cores.
     pub workers: usize,
-    /// Pictures of more pixels are failures.
-    pub max_pixels: u64,
-    /// Picture files of more bytes are failures.
-    pub max_bytes: u64,
 }
 
 /// The section `[mix]`.
@@ -166,20 +180,17 @@ fn auto() -> String {
 
 impl Default for Extract {
     fn default() -> Self {
-        let Limits {
-            max_pixels,
-            max_bytes,
-        } = Limits::default();
         Self {
             samples_per_dataset: 512,
             seed: 0,
             layers: vec![Layer::Last],
+            protocol: Protocol::default(),
             text_scope: TextScope::default(),
             max_failure_rate: 0.05,
             batch_tokens: 8192,
+            max_tokens: None,
+            too_long: TooLong::default(),
             workers: 0,
-            max_pixels,
-            max_bytes,
         }
     }
 }
@@ -274,6 +285,11 @@ impl Config {
         if *batch_tokens == 0 {
             return Err("extract.batch_tokens must be at least 1".into());
         }
+        if self.extract.max_tokens == Some(0) {
+            return Err("extract.max_tokens must be at least 1".into());
+        }
+        self.media.check()?;
+        self.video.check()?;
         if let Some(layer) = self.mix.layer
             && !layers.contains(&layer)
         {
@@ -343,14 +359,6 @@ impl Config {
     /// The layer that mixtures are computed from.
     pub fn mix_layer(&self) -> Layer {
         self.mix.layer.unwrap_or(self.extract.layers[0])
-    }
-
-    /// Limits on pictures.
-    pub fn limits(&self) -> Limits {
-        Limits {
-            max_pixels: self.extract.max_pixels,
-            max_bytes: self.extract.max_bytes,
-        }
     }
 
     /// The configuration as TOML, every default written out.

@@ -11,7 +11,9 @@ mod pipeline;
 mod plan;
 mod prepare;
 mod progress;
+mod protocol;
 mod settings;
+mod source;
 mod work;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,8 +28,9 @@ use crate::vlm::{Layer, Model, PooledBatch, TextScope, VlmError};
 pub use limit::{FailureLimit, TooManyFailures};
 pub use pipeline::Pipeline;
 pub use plan::{DatasetPlan, plan};
-pub use prepare::{Measured, Preparer};
+pub use prepare::{Measured, Options, Preparer};
 pub use progress::{Progress, Tally};
+pub use protocol::{Protocol, TooLong};
 pub use settings::settings;
 pub use work::{DatasetWork, SHARD_ROWS, ShardWork};
 
@@ -97,7 +100,7 @@ pub fn run(
             }
             if !batch.inputs.is_empty() {
                 let pooled = pass.model.forward(&batch.inputs, pass.layers, pass.scope)?;
-                gathered.push(&batch.rows, &pooled);
+                gathered.push(&batch.rows, &pooled.merged(&batch.passes));
             }
             progress.advance(&batch.tally());
         }

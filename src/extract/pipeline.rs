@@ -34,6 +34,8 @@ enum Message {
 pub(super) struct Batch {
     pub rows: Vec<u64>,
     pub inputs: Vec<Input>,
+    /// How many of the inputs are of each row.
+    pub passes: Vec<usize>,
     failed: usize,
     /// As measured, so that the sum over all batches is what was planned.
     tokens: u64,
@@ -187,6 +189,7 @@ fn feed(
         send(Message::Batch(Batch {
             rows: Vec::new(),
             inputs: Vec::new(),
+            passes: Vec::new(),
             failed,
             tokens: 0,
         }))?;
@@ -195,7 +198,7 @@ fn feed(
     for range in batches(&lengths, budget) {
         let tokens = lengths[range.clone()].iter().sum::<usize>() as u64;
         let samples = &usable[range];
-        let loaded: Vec<Result<Input, Failure>> = pool.install(|| {
+        let loaded: Vec<Result<Vec<Input>, Failure>> = pool.install(|| {
             samples
                 .par_iter()
                 .map(|sample| preparer.load(sample))
@@ -204,14 +207,16 @@ fn feed(
         let mut batch = Batch {
             rows: Vec::new(),
             inputs: Vec::new(),
+            passes: Vec::new(),
             failed: 0,
             tokens,
         };
         for (sample, result) in samples.iter().zip(loaded) {
             match result {
-                Ok(input) => {
+                Ok(inputs) => {
                     batch.rows.push(sample.row);
-                    batch.inputs.push(input);
+                    batch.passes.push(inputs.len());
+                    batch.inputs.extend(inputs);
                 }
                 Err(failure) => {
                     batch.failed += 1;

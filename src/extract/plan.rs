@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::prepare::Preparer;
 use super::progress::Tally;
 use super::work::ShardWork;
+use crate::dataset::MediaKind;
 use crate::store::Failure;
 
 /// What a dataset's shards hold.
@@ -17,6 +18,8 @@ pub struct DatasetPlan {
     pub tally: Tally,
     /// Positions of pictures among the tokens.
     pub picture_tokens: u64,
+    /// Positions of videos among the tokens.
+    pub video_tokens: u64,
     /// The longest sample, in tokens.
     pub longest: u64,
     /// Samples that cannot be used, as far as can be told without decoding pictures.
@@ -43,7 +46,14 @@ pub fn plan(
             }
             let measured = preparer.measure(shard.dataset.dataset.as_ref(), *index);
             advance();
-            Some(measured.map(|sample| (sample.tokens() as u64, sample.picture_tokens() as u64)))
+            Some(measured.map(|sample| {
+                [
+                    sample.tokens(),
+                    sample.tokens_of(MediaKind::Image),
+                    sample.tokens_of(MediaKind::Video),
+                ]
+                .map(|count| count as u64)
+            }))
         })
         .collect::<Option<_>>()?;
     let mut plans: BTreeMap<String, DatasetPlan> = BTreeMap::new();
@@ -51,9 +61,10 @@ pub fn plan(
         let plan = plans.entry(shard.dataset.name.clone()).or_default();
         plan.tally.samples += 1;
         match measured {
-            Ok((tokens, picture_tokens)) => {
+            Ok([tokens, pictures, videos]) => {
                 plan.tally.tokens += tokens;
-                plan.picture_tokens += picture_tokens;
+                plan.picture_tokens += pictures;
+                plan.video_tokens += videos;
                 plan.longest = plan.longest.max(tokens);
             }
             Err(failure) => {

@@ -2,36 +2,58 @@
 
 use serde::Serialize;
 
+use super::{Protocol, TooLong};
 use crate::config::{Config, ResamplerName};
-use crate::media::Orientation;
+use crate::media::{Orientation, Sampling};
 use crate::store::Settings;
-use crate::vlm::{Layer, TextScope};
+use crate::vlm::{Layer, MropeRule, PixelBounds, TextScope};
 
 /// Raised whenever the same settings come to mean other vectors.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 #[derive(Serialize)]
 struct Shown<'a> {
     revision: u32,
     seed: u64,
     layers: &'a [Layer],
+    protocol: Protocol,
     text_scope: TextScope,
     dtype: &'a str,
     resampler: ResamplerName,
     exif: &'a str,
     batch_tokens: usize,
-    max_pixels: u64,
-    max_bytes: u64,
+    max_tokens: Option<usize>,
+    too_long: TooLong,
+    pictures: PixelBounds,
+    file_max_pixels: u64,
+    file_max_bytes: u64,
+    video: Video,
+    mrope: MropeRule,
+}
+
+#[derive(Serialize)]
+struct Video {
+    sampling: String,
+    max_frames: Option<u32>,
+    folder_fps: f64,
+    frames: PixelBounds,
+    file_max_bytes: u64,
 }
 
 /// What of a config goes into the fingerprint of its shards. How many samples are taken does not: more
 /// samples are more shards.
-pub fn settings(config: &Config, dtype: candle_core::DType, orientation: Orientation) -> Settings {
-    let extract = &config.extract;
+pub fn settings(
+    config: &Config,
+    dtype: candle_core::DType,
+    orientation: Orientation,
+    sampling: Sampling,
+) -> Settings {
+    let (extract, media, video) = (&config.extract, &config.media, &config.video);
     Settings::new(&Shown {
         revision: REVISION,
         seed: extract.seed,
         layers: &extract.layers,
+        protocol: extract.protocol,
         text_scope: extract.text_scope,
         dtype: dtype.as_str(),
         resampler: config.model.resampler,
@@ -40,8 +62,20 @@ pub fn settings(config: &Config, dtype: candle_core::DType, orientation: Orienta
             Orientation::Ignore => "ignore",
         },
         batch_tokens: extract.batch_tokens,
-        max_pixels: extract.max_pixels,
-        max_bytes: extract.max_bytes,
+        max_tokens: extract.max_tokens,
+        too_long: extract.too_long,
+        pictures: media.bounds(),
+        file_max_pixels: media.file_max_pixels,
+        file_max_bytes: media.file_max_bytes,
+        // How long a decoder may take is not among them: it changes no vector.
+        video: Video {
+            sampling: format!("{sampling:?}"),
+            max_frames: video.max_frames,
+            folder_fps: video.folder_fps,
+            frames: video.bounds(),
+            file_max_bytes: video.file_max_bytes,
+        },
+        mrope: config.model.mrope,
     })
     .expect("settings are plain values")
 }

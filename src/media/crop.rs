@@ -1,56 +1,26 @@
 //! The middle of a picture: LLaVA-1.5's preprocessing.
 
-use super::{Limits, MediaError, Resampler, Rgb, Size, Tiles, resize};
+use super::resize::resize_part;
+use super::{Resampler, Rgb, Size, Tiles};
 
-/// The size that a picture has when its shorter edge is the tile's; the longer edge is cut to whole pixels.
-///
-/// # Errors
-/// The picture has no pixels, or is so thin that it would be larger than any picture that is read.
-pub fn crop_size(size: Size, tile: u32) -> Result<Size, MediaError> {
-    let (short, long) = (size.width.min(size.height), size.width.max(size.height));
-    if short == 0 {
-        return Err(MediaError::NoPixels(size));
-    }
-    let tile = u64::from(tile);
-    let long = tile * u64::from(long) / u64::from(short);
-    let limit = Limits::default().max_pixels;
-    if tile * long > limit {
-        return Err(MediaError::TooThin {
-            size,
-            side: tile as u32,
-            limit,
-        });
-    }
-    Ok(if size.width <= size.height {
-        Size::new(tile as u32, long as u32)
+/// One tile from the middle of a picture whose shorter edge is resized to the tile's; the longer edge is cut to whole
+/// pixels. Reference: `CLIPImageProcessor` of transformers.
+pub fn crop_tile(picture: &Rgb, tile: u32, resampler: Resampler) -> Tiles {
+    let (width, height) = (u64::from(picture.width), u64::from(picture.height));
+    let long = |long: u64, short: u64| (u64::from(tile) * long / short.max(1)) as u32;
+    let size = if width <= height {
+        Size::new(tile, long(height, width))
     } else {
-        Size::new(long as u32, tile as u32)
-    })
-}
-
-/// One tile from the middle of a picture whose shorter edge is resized to the tile's. Reference: `CLIPImageProcessor` of
-/// transformers.
-///
-/// # Errors
-/// Those of [`crop_size`].
-pub fn crop_tile(picture: &Rgb, tile: u32, resampler: Resampler) -> Result<Tiles, MediaError> {
-    let size = crop_size(picture.size(), tile)?;
-    let resized = resize(picture, size, resampler);
-    let (left, top) = ((size.width - tile) / 2, (size.height - tile) / 2);
-    let mut middle = Rgb::filled(Size::square(tile), [0; 3]);
-    let len = middle.stride();
-    let rows = resized
-        .data
-        .chunks_exact(resized.stride())
-        .skip(top as usize);
-    for (to, from) in middle.data.chunks_exact_mut(len).zip(rows) {
-        to.copy_from_slice(&from[left as usize * 3..][..len]);
-    }
-    Ok(Tiles::single(middle))
+        Size::new(long(width, height), tile)
+    };
+    let at = ((size.width - tile) / 2, (size.height - tile) / 2);
+    let middle = resize_part(picture, size, at, Size::square(tile), resampler);
+    Tiles::single(middle)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::resize;
     use super::*;
 
     #[test]
@@ -59,23 +29,29 @@ mod tests {
         for (i, pixel) in wide.data.chunks_exact_mut(3).enumerate() {
             pixel.fill((i % 9) as u8);
         }
-        let tile = crop_tile(&wide, 2, Resampler::Pillow).unwrap();
+        let tile = crop_tile(&wide, 2, Resampler::Pillow);
         assert_eq!((tile.count, tile.size), (1, Size::square(2)));
         assert_eq!(tile.data, [3, 3, 3, 4, 4, 4, 3, 3, 3, 4, 4, 4]);
     }
 
+    /// A part is what the whole has there, whichever axis is resampled first.
     #[test]
-    fn a_thread_is_refused_before_it_fills_the_memory() {
-        assert_eq!(
-            crop_size(Size::new(48, 64), 336).unwrap(),
-            Size::new(336, 448)
-        );
-        let thread = Size::new(1, 100_000);
-        let error = crop_size(thread, 336).unwrap_err();
-        assert!(
-            error.to_string().starts_with("1x100000 is too long"),
-            "{error}"
-        );
-        assert!(crop_size(Size::new(0, 5), 336).is_err());
+    fn the_rest_is_left_out_and_changes_nothing() {
+        let mut picture = Rgb::filled(Size::new(13, 37), [0; 3]);
+        for (i, level) in picture.data.iter_mut().enumerate() {
+            *level = (i * 37 % 251) as u8;
+        }
+        let part = Size::new(6, 5);
+        for to in [(26, 11), (13, 11), (26, 37), (13, 37), (7, 9), (40, 50)] {
+            let to = Size::new(to.0, to.1);
+            for resampler in [Resampler::Torchvision, Resampler::Pillow] {
+                let whole = resize(&picture, to, resampler);
+                let found = resize_part(&picture, to, (1, 4), part, resampler);
+                for y in 0..5 {
+                    let row = &whole.data[((y + 4) * to.width as usize + 1) * 3..][..18];
+                    assert_eq!(&found.data[y * 18..][..18], row, "{to} {resampler:?} {y}");
+                }
+            }
+        }
     }
 }

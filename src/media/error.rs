@@ -1,9 +1,9 @@
-//! What can be wrong with a picture.
+//! What can be wrong with a picture or a clip.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Size;
+use super::{Size, VideoError};
 
 /// A picture that cannot be used, and why. A caller counts it and goes on.
 #[derive(Debug, thiserror::Error)]
@@ -91,22 +91,12 @@ pub enum MediaError {
         /// The size of the pixels.
         found: Size,
     },
-    /// A picture so thin that its longer side would be without bounds.
-    #[error(
-        "{size} is too long and thin: with its shorter side at {side} pixels, from which the middle is cut, it would be \
-         over the limit of {limit} pixels"
-    )]
-    TooThin {
-        /// The picture's size.
-        size: Size,
-        /// What its shorter side is resized to.
-        side: u32,
-        /// The limit.
-        limit: u64,
-    },
     /// A video for a checkpoint of a family that knows none.
     #[error("it holds a video, and the checkpoint's family knows only pictures")]
     NoVideo,
+    /// A fault of a clip as a whole.
+    #[error(transparent)]
+    Video(#[from] VideoError),
     /// No resolution to choose from.
     #[error("image_grid_pinpoints is empty: anyres needs at least one (height, width)")]
     NoPinpoints,
@@ -130,14 +120,14 @@ impl MediaError {
             Self::In { source, .. } => source.kind(),
             Self::Empty => "empty",
             Self::UnknownFormat { .. } => "unknown-format",
-            Self::TooManyBytes { .. }
-            | Self::TooManyPixels { .. }
-            | Self::TooLong { .. }
-            | Self::TooThin { .. } => "too-large",
+            Self::TooManyBytes { .. } | Self::TooManyPixels { .. } | Self::TooLong { .. } => {
+                "too-large"
+            }
             Self::Truncated { .. } => "truncated",
             Self::Corrupt { .. } | Self::NoPixels(_) => "corrupt",
             Self::Unsupported { .. } | Self::NoVideo => "unsupported",
             Self::SizeChanged { .. } => "changed",
+            Self::Video(fault) => fault.kind(),
             Self::NoPinpoints | Self::BadPinpoint { .. } => "config",
         }
     }
@@ -150,6 +140,7 @@ impl MediaError {
             }
             Self::File(error) => error.kind().to_string(),
             Self::In { source, .. } => source.problem(),
+            Self::Video(fault) => fault.problem(),
             fault => fault.to_string(),
         }
     }

@@ -1,9 +1,9 @@
-//! Pictures: from the bytes of a file to the 8-bit tiles that a vision tower is fed.
+//! Pictures and clips: from the bytes of a file to the 8-bit tiles that a vision tower is fed.
 //!
 //! A weight that `madmix` finds is only as good as the pixels behind it, and the checkpoint was trained on the pixels
 //! of Pillow or torchvision. So this module holds itself to equality with them: decoded levels ([`load`], [`decode()`]),
 //! resampled levels ([`resize()`]) and tiles ([`AnyresPlan`], [`square_tile`], [`squash_tile`]). What is needed to plan
-//! a batch comes from a file's header alone ([`probe_file`]).
+//! a batch comes from a file's header alone ([`probe_file`]). Frames of clips ([`video`]) are pictures like any other.
 //!
 //! Nothing here knows of tensors, datasets or models, and no picture, however broken, ends a run: every fault is a
 //! [`MediaError`].
@@ -22,9 +22,10 @@ mod raster;
 mod resize;
 mod square;
 mod tiles;
+pub mod video;
 
 pub use anyres::{AnyresPlan, Padding, best_resolution};
-pub use crop::{crop_size, crop_tile};
+pub use crop::crop_tile;
 pub use decode::{decode, load, probe, probe_file};
 pub use error::MediaError;
 pub use exif::Orientation;
@@ -32,3 +33,4 @@ pub use picture::{Limits, Rgb, Size};
 pub use resize::{Resampler, resize};
 pub use square::{fill_levels, pad_to_square, square_tile, squash_tile};
 pub use tiles::Tiles;
+pub use video::{Clip, ClipKind, FrameRounding, Sampling, VideoError, VideoLimits};

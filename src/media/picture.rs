@@ -1,7 +1,7 @@
 //! The picture itself, its size, and how large it may be.
 
 /// Width and height in pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Size {
     /// Pixels in a row.
     pub width: u32,

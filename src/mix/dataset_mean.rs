@@ -44,7 +44,8 @@ pub struct DatasetMean {
     samples: u64,
     next_index: u32,
     modalities: BTreeMap<Modality, Mean>,
-    fused: Mean,
+    /// `None` where modalities were passed alone.
+    fused: Option<Mean>,
 }
 
 impl DatasetMean {
@@ -56,7 +57,16 @@ impl DatasetMean {
             samples: 0,
             next_index: 0,
             modalities: BTreeMap::new(),
-            fused: Mean::default(),
+            fused: Some(Mean::default()),
+        }
+    }
+
+    /// The same without a fused vector: of modalities that were passed alone, a mean over all positions means nothing.
+    #[must_use]
+    pub fn without_fused(self) -> Self {
+        Self {
+            fused: None,
+            ..self
         }
     }
 
@@ -152,10 +162,11 @@ impl DatasetMean {
                 .zip(vector)
                 .for_each(|(sum, value)| *sum += weight * f64::from(*value));
         }
-        if !vectors.is_empty() {
+        if let Some(mean) = &mut self.fused
+            && !vectors.is_empty()
+        {
             let found = fused.len();
-            self.fused
-                .add(fused.into_iter())
+            mean.add(fused.into_iter())
                 .map_err(|expected| MixError::Width {
                     what: format!("row {row} of dataset `{}`", self.name),
                     expected,
@@ -171,8 +182,9 @@ impl DatasetMean {
         self.modalities.get(&modality).and_then(Mean::get)
     }
 
-    /// The mean of the fused vectors, over the samples that have any modality.
+    /// The mean of the fused vectors, over the samples that have any modality; `None` also where modalities were
+    /// passed alone.
     pub fn fused(&self) -> Option<Vec<f64>> {
-        self.fused.get()
+        self.fused.as_ref().and_then(Mean::get)
     }
 }

@@ -209,9 +209,7 @@ impl Prompter {
         media: &[MediaKind],
         spans: bool,
     ) -> Result<Prompt, PromptError> {
-        if self.video.is_none() && media.contains(&MediaKind::Video) {
-            return Err(PromptError::NoVideo);
-        }
+        self.check(media)?;
         let rendered = match &self.style {
             Style::Chat(template) => template.render(turns, spans)?,
             Style::Training => training::render(turns, !media.is_empty()),
@@ -232,6 +230,43 @@ impl Prompter {
             }
         }
         Ok(prompt)
+    }
+
+    /// Tokenises what is left of a conversation without its placeholders.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_text(&self, turns: &[Turn], spans: bool) -> Result<Prompt, PromptError> {
+        let bare = |turn: &Turn| Turn {
+            role: turn.role,
+            text: parts::without_placeholders(&turn.text),
+        };
+        let turns: Vec<Turn> = turns.iter().map(bare).collect();
+        self.encode(&turns, &[], spans)
+    }
+
+    /// `count` positions of pictures, or of videos, with nothing around them.
+    pub fn bare(&self, kind: MediaKind, count: usize) -> Tokens {
+        let (id, place) = match kind {
+            MediaKind::Image => (self.image, Place::Image),
+            MediaKind::Video => (self.video.unwrap_or(0), Place::Video),
+        };
+        let id = if self.placeholders_have_ids { id } else { 0 };
+        Tokens {
+            ids: vec![id; count],
+            places: vec![place; count],
+        }
+    }
+
+    /// Whether the family knows all kinds of media that a sample has.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn check(&self, media: &[MediaKind]) -> Result<(), PromptError> {
+        if self.video.is_none() && media.contains(&MediaKind::Video) {
+            return Err(PromptError::NoVideo);
+        }
+        Ok(())
     }
 
     fn tokenise(&self, rendered: &Rendered) -> Result<Prompt, PromptError> {

@@ -27,6 +27,14 @@ pub(super) fn text_ranges(text: &str) -> Vec<Range<usize>> {
         .collect()
 }
 
+/// A text without its placeholders and the one newline that each takes along.
+pub(super) fn without_placeholders(text: &str) -> String {
+    text_ranges(text)
+        .into_iter()
+        .map(|range| &text[range])
+        .collect()
+}
+
 fn cut(text: &str) -> Vec<(Part<'_>, Range<usize>)> {
     let mut parts = Vec::new();
     let mut start = 0;
@@ -79,5 +87,6 @@ mod tests {
         assert_eq!(parts(""), []);
         assert_eq!(text_ranges("A <image> B\n<video>"), [0..2, 9..12]);
         assert_eq!(text_ranges("<image>\nA<image>\nB"), [8..9, 17..18]);
+        assert_eq!(without_placeholders("<image>\nA<video>\n\nB"), "A\nB");
     }
 }

@@ -18,8 +18,10 @@ pub mod pool;
 mod testing;
 pub mod vision;
 
+use serde::{Deserialize, Serialize};
+
 use crate::checkpoint::{Checkpoint, CheckpointError, Family};
-use crate::media::{MediaError, Rgb, Size, Tiles};
+use crate::media::{FrameRounding, MediaError, Resampler, Rgb, Sampling, Size, Tiles};
 use crate::prompt::Tokens;
 
 pub use layer::Layer;
@@ -112,6 +114,37 @@ pub struct Input {
     pub visuals: Vec<Visual>,
 }
 
+/// What a user may say about pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ProcessorOptions {
+    /// Whose integer arithmetic resizing follows.
+    pub resampler: Resampler,
+    /// Qwen-VL: how large pictures are made.
+    pub pictures: PixelBounds,
+    /// Qwen-VL: how large frames are made.
+    pub frames: PixelBounds,
+}
+
+/// Bounds on the pixels that a picture or frame is resized to; `None`: the checkpoint's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PixelBounds {
+    /// Of fewer pixels are enlarged.
+    pub min_pixels: Option<u64>,
+    /// Of more pixels are shrunk.
+    pub max_pixels: Option<u64>,
+}
+
+/// Where text goes on behind a picture or video whose positions have three axes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MropeRule {
+    /// Behind the furthest position of all three axes: what Qwen-VL is trained with.
+    #[default]
+    Original,
+    /// Behind the longer side of its grid, whatever the number of frames: transformers from 5 on.
+    Transformers5,
+}
+
 /// The host's side of a family: from pictures and frames to what its tower takes.
 pub trait Processor: Send + Sync {
     /// Shapes of all pictures and clips of one sample, from their sizes alone. Each of `halvings` about halves the
@@ -126,6 +159,11 @@ pub trait Processor: Send + Sync {
     /// # Errors
     /// When it is not of the size that the shape was made for.
     fn render(&self, frame: &Rgb, shape: &Shape, tiles: &mut Tiles) -> Result<(), MediaError>;
+
+    /// How the number of frames of a clip is rounded.
+    fn frame_rounding(&self) -> FrameRounding {
+        FrameRounding::Plain
+    }
 }
 
 /// The device's side of a family.
@@ -146,14 +184,20 @@ pub trait Model: Send {
 }
 
 /// The processor that a checkpoint asks for.
-pub fn processor(
-    checkpoint: &Checkpoint,
-    resampler: crate::media::Resampler,
-) -> Box<dyn Processor> {
+pub fn processor(checkpoint: &Checkpoint, options: &ProcessorOptions) -> Box<dyn Processor> {
     match &checkpoint.family {
-        Family::Llava(config) => {
-            Box::new(llava::Processor::new(config, checkpoint.layout, resampler))
-        }
+        Family::Llava(config) => Box::new(llava::Processor::new(
+            config,
+            checkpoint.layout,
+            options.resampler,
+        )),
+    }
+}
+
+/// The frames that a family is trained on.
+pub fn sampling(family: &Family) -> Sampling {
+    match family {
+        Family::Llava(_) => Sampling::LlavaNext,
     }
 }
 

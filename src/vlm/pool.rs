@@ -48,6 +48,42 @@ impl PooledBatch {
         let row = sample * Modality::ALL.len() + modality as usize;
         &self.layers[layer][row * self.width..][..self.width]
     }
+
+    /// The same with as many rows made into one as `passes` says, of which no two have the same modality.
+    #[must_use]
+    pub fn merged(self, passes: &[usize]) -> Self {
+        if passes.iter().all(|&count| count == 1) {
+            return self;
+        }
+        let kinds = Modality::ALL.len();
+        let (mut tokens, mut sources) = (Vec::new(), Vec::new());
+        let mut first = 0;
+        for &count in passes {
+            let rows = first..first + count;
+            first += count;
+            let mut sample = [0; 3];
+            for kind in 0..kinds {
+                let source = rows.clone().find(|&row| self.tokens[row][kind] > 0);
+                sample[kind] = source.map_or(0, |row| self.tokens[row][kind]);
+                sources.push(source.map(|row| row * kinds + kind));
+            }
+            tokens.push(sample);
+        }
+        let gather = |values: &Vec<f32>| {
+            let mut out = vec![0.0; sources.len() * self.width];
+            for (to, source) in out.chunks_exact_mut(self.width).zip(&sources) {
+                if let Some(row) = source {
+                    to.copy_from_slice(&values[row * self.width..][..self.width]);
+                }
+            }
+            out
+        };
+        Self {
+            layers: self.layers.iter().map(gather).collect(),
+            tokens,
+            width: self.width,
+        }
+    }
 }
 
 /// Averages the hidden states of one batch.
@@ -141,5 +177,22 @@ impl Pooler {
             width: self.width,
             layers: self.layers,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passes_of_one_sample_are_put_together() {
+        let pooled = PooledBatch {
+            tokens: vec![[4, 0, 0], [0, 9, 0], [5, 0, 0]],
+            width: 1,
+            layers: vec![vec![1.0, 0.0, 0.0, 0.0, 2.0, 0.0, 3.0, 0.0, 0.0]],
+        };
+        let merged = pooled.merged(&[2, 1]);
+        assert_eq!(merged.tokens, [[4, 9, 0], [5, 0, 0]]);
+        assert_eq!(merged.layers, [[1.0, 2.0, 0.0, 3.0, 0.0, 0.0]]);
     }
 }

@@ -9,9 +9,10 @@ use std::sync::{Mutex, OnceLock};
 use candle_core::{DType, Device};
 use madmix::checkpoint::Checkpoint;
 use madmix::dataset::{self, Dataset, DatasetSpec};
-use madmix::extract::{Measured, Preparer};
-use madmix::media::{Limits, Orientation, Resampler};
-use madmix::vlm::{self, Input, Layer, Model, PooledBatch, TextScope};
+use madmix::extract::{Measured, Preparer, Protocol};
+use madmix::media::{Orientation, Resampler};
+use madmix::prompt::Place;
+use madmix::vlm::{self, Input, Layer, Model, PooledBatch, TextScope, Visual};
 
 use crate::checkpoints::Folder;
 use crate::reference::{Case, Reference, Vectors, folder, vectors};
@@ -53,14 +54,20 @@ pub(crate) struct Opened {
 
 impl Opened {
     pub(crate) fn new(family: &'static Family) -> Self {
+        let mut opened = Self::bare(family, (family.checkpoint)());
+        opened.inputs = opened.prepared(family.resamplers[0].0, |_, input| input);
+        opened
+    }
+
+    /// A family with another checkpoint than its own, and without samples.
+    pub(crate) fn bare(family: &'static Family, folder: Folder) -> Self {
         let reference = Reference::read(family.fixtures);
-        let folder = (family.checkpoint)();
         let checkpoint = support::open(folder.path()).unwrap();
         let mut rows = tempfile::NamedTempFile::with_suffix(".json").unwrap();
         let all: Vec<_> = reference.cases.iter().map(|case| &case.row).collect();
         serde_json::to_writer(&mut rows, &all).unwrap();
         rows.flush().unwrap();
-        let mut opened = Self {
+        Self {
             model: Mutex::new(load(&checkpoint)),
             inputs: Vec::new(),
             pooled: OnceLock::new(),
@@ -70,9 +77,7 @@ impl Opened {
             folder,
             checkpoint,
             rows,
-        };
-        opened.inputs = opened.prepared(family.resamplers[0].0, |_, input| input);
-        opened
+        }
     }
 
     /// Prepares every sample from its row, in the order of the cases.
@@ -81,30 +86,37 @@ impl Opened {
         resampler: Resampler,
         take: impl Fn(&Measured, Input) -> R,
     ) -> Vec<R> {
+        let all = 0..self.reference.cases.len();
+        let one = |measured: &Measured, mut inputs: Vec<Input>| {
+            assert_eq!(inputs.len(), 1, "one joint pass");
+            take(measured, inputs.remove(0))
+        };
+        self.prepared_with(resampler, Protocol::Joint, all, one)
+    }
+
+    /// Prepares some samples under a protocol.
+    pub(crate) fn prepared_with<R>(
+        &self,
+        resampler: Resampler,
+        protocol: Protocol,
+        samples: impl Iterator<Item = usize>,
+        take: impl Fn(&Measured, Vec<Input>) -> R,
+    ) -> Vec<R> {
         let rows = self.rows();
         assert_eq!(rows.len(), self.reference.cases.len() as u64);
-        let preparer = Preparer::new(
-            &self.checkpoint,
-            resampler,
-            self.family.orientation,
-            Limits::default(),
-            true,
-        )
-        .unwrap();
-        let prepare = |(i, case): (usize, &Case)| {
+        let prepare = |i: usize| {
+            let case = &self.reference.cases[i];
+            let orientation = self.family.orientation;
+            let options = case.settings.options(resampler, orientation, protocol);
+            let preparer = Preparer::new(&self.checkpoint, options).unwrap();
             let measured = preparer.measure(rows.as_ref(), i as u64);
             let loaded = measured.and_then(|measured| {
-                let input = preparer.load(&measured)?;
-                Ok(take(&measured, input))
+                let inputs = preparer.load(&measured)?;
+                Ok(take(&measured, inputs))
             });
             loaded.unwrap_or_else(|failure| panic!("{}: {}", case.name, failure.reason))
         };
-        self.reference
-            .cases
-            .iter()
-            .enumerate()
-            .map(prepare)
-            .collect()
+        samples.map(prepare).collect()
     }
 
     fn rows(&self) -> Box<dyn Dataset> {
@@ -157,9 +169,12 @@ impl Opened {
         samples.iter().map(|i| self.inputs[*i].clone()).collect()
     }
 
-    /// For each number of pictures the shortest sample.
+    /// For each number of pictures and of clips the shortest sample.
     pub(crate) fn smallest(&self) -> Vec<Input> {
-        self.copies(&self.shortest_of_each(|input| input.visuals.len()))
+        self.copies(&self.shortest_of_each(|input| {
+            let (pictures, clips) = by_kind(input);
+            (pictures.len(), clips.len())
+        }))
     }
 
     /// The cases with what was prepared and whether their pixels are the reference's.
@@ -175,4 +190,16 @@ impl Opened {
 /// Loads a checkpoint's model as the reference runs it.
 pub(crate) fn load(checkpoint: &Checkpoint) -> Box<dyn Model> {
     vlm::load(checkpoint, DType::F32, &Device::Cpu).unwrap()
+}
+
+/// The pictures and the clips of a sample, told apart by the positions that they take.
+pub(crate) fn by_kind(input: &Input) -> (Vec<&Visual>, Vec<&Visual>) {
+    let places = input.tokens.places.iter();
+    let seen: Vec<_> = places.filter(|place| place.is_visual()).collect();
+    let mut first = 0;
+    input.visuals.iter().partition(|visual| {
+        let place = seen[first];
+        first += visual.shape.tokens();
+        *place == Place::Image
+    })
 }

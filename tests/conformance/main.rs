@@ -17,6 +17,7 @@ mod reference;
 mod saved;
 mod states;
 mod tokens;
+mod variants;
 mod vectors;
 
 #[path = "../support/checkpoints.rs"]

@@ -32,9 +32,9 @@ fn compare(comparison: &mut Comparison, opened: &Opened, samples: &[usize], batc
         let case = &opened.reference.cases[sample].name;
         assert_eq!(found.tokens[at], packed.tokens[sample], "{case}");
         for layer in 0..opened.reference.hidden_states {
-            for (kind, modality) in [("text", Modality::Text), ("image", Modality::Image)] {
+            for modality in Modality::ALL {
                 comparison.add(
-                    &format!("{kind}.{layer}"),
+                    &format!("{modality}.{layer}"),
                     case,
                     found.vector(layer, at, modality),
                     packed.vector(layer, sample, modality),

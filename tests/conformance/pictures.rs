@@ -4,10 +4,12 @@ use std::collections::HashSet;
 use std::fmt::Write;
 
 use madmix::media::Tiles;
+use madmix::vlm::Visual;
 use sha2::{Digest, Sha256};
 
 use crate::agreement::assert_none;
 use crate::families;
+use crate::family::by_kind;
 
 /// SHA-256 of the levels in the reference's order, `[tiles, 3, side, side]`.
 fn digest(tiles: &Tiles) -> String {
@@ -27,21 +29,31 @@ fn digest(tiles: &Tiles) -> String {
 }
 
 #[test]
-fn tiles_have_the_levels_of_the_reference() {
+fn tiles_and_frames_have_the_levels_of_the_reference() {
     let mut faults = Vec::new();
     for opened in families() {
         let family = opened.family;
         for &(resampler, name) in family.resamplers {
+            let digests = |visuals: Vec<&Visual>| -> Vec<String> {
+                visuals.iter().map(|visual| digest(&visual.tiles)).collect()
+            };
             let found = opened.prepared(resampler, |_, input| {
-                let digests = input.visuals.iter().map(|picture| digest(&picture.tiles));
-                digests.collect::<Vec<_>>()
+                let (pictures, clips) = by_kind(&input);
+                (digests(pictures), digests(clips))
             });
-            for ((case, _, same_pixels), found) in opened.cases().zip(found) {
+            for ((case, _, same_pixels), (pictures, clips)) in opened.cases().zip(found) {
                 let expected = case.pictures.iter().map(|picture| &picture.levels[name]);
                 // A case that is listed as resampled otherwise has to be so, or the list is out of date.
-                if expected.eq(&found) != same_pixels {
+                if expected.eq(&pictures) != same_pixels {
                     faults.push(format!("{}, {resampler:?}: {}", family.name, case.name));
                 }
+                for (clip, found) in case.videos.iter().zip(&clips) {
+                    if clip.levels.get(name).is_some_and(|levels| levels != found) {
+                        let folder = &clip.folder;
+                        faults.push(format!("{}, {resampler:?}: {folder}", family.name));
+                    }
+                }
+                assert_eq!(clips.len(), case.videos.len(), "{}", case.name);
             }
         }
     }

@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use madmix::extract::{Options, Protocol, TooLong};
+use madmix::media::{Limits, Orientation, Resampler, Sampling, VideoLimits};
+use madmix::vlm::{PixelBounds, ProcessorOptions};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,6 +18,9 @@ pub(crate) struct Reference {
     /// The id that stands at the positions of pictures in `input_ids`.
     #[serde(alias = "placeholder_id")]
     pub(crate) image_token_id: u32,
+    /// Likewise of clips.
+    #[serde(default)]
+    pub(crate) video_token_id: Option<u32>,
     pub(crate) cases: Vec<Case>,
 }
 
@@ -25,7 +31,12 @@ pub(crate) struct Case {
     /// The sample as a row of a LLaVA JSON file.
     pub(crate) row: Value,
     pub(crate) pictures: Vec<PictureOf>,
-    /// Positions of `image` and of `text.all`, `text.content` and `text.answer`.
+    #[serde(default)]
+    pub(crate) videos: Vec<VideoOf>,
+    /// What is not as by default.
+    #[serde(default)]
+    pub(crate) settings: Settings,
+    /// Positions of `image`, `video` and of `text.all`, `text.content` and `text.answer`.
     pub(crate) tokens: HashMap<String, u32>,
     pub(crate) input_ids: Vec<u32>,
 }
@@ -38,6 +49,81 @@ pub(crate) struct PictureOf {
     pub(crate) tokens: usize,
     /// By resampler the SHA-256 of the levels `[tiles, 3, side, side]`.
     pub(crate) levels: HashMap<String, String>,
+}
+
+/// One clip of a sample.
+#[derive(Deserialize)]
+pub(crate) struct VideoOf {
+    /// The folder of its frames.
+    pub(crate) folder: String,
+    /// The frames taken of it.
+    pub(crate) frames: Vec<u64>,
+    pub(crate) tokens: usize,
+    /// As for pictures.
+    pub(crate) levels: HashMap<String, String>,
+}
+
+/// Settings of a case; by default every frame of a clip is taken.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Settings {
+    pub(crate) sampling: SamplingOf,
+    pub(crate) folder_fps: Option<f64>,
+    pub(crate) min_pixels: Option<u64>,
+    pub(crate) max_pixels: Option<u64>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SamplingOf {
+    #[default]
+    Every,
+    NumFrames(u32),
+    Fps(f64),
+}
+
+impl Case {
+    /// Positions of a key of `tokens`; 0 where the family has none.
+    pub(crate) fn count(&self, key: &str) -> u32 {
+        self.tokens.get(key).copied().unwrap_or(0)
+    }
+}
+
+impl Settings {
+    /// As the library takes them.
+    pub(crate) fn options(
+        &self,
+        resampler: Resampler,
+        orientation: Orientation,
+        protocol: Protocol,
+    ) -> Options {
+        let bounds = PixelBounds {
+            min_pixels: self.min_pixels,
+            max_pixels: self.max_pixels,
+        };
+        let mut video = VideoLimits::default();
+        video.folder_fps = self.folder_fps.unwrap_or(video.folder_fps);
+        Options {
+            processor: ProcessorOptions {
+                resampler,
+                pictures: bounds,
+                frames: bounds,
+            },
+            orientation,
+            limits: Limits::default(),
+            sampling: match self.sampling {
+                SamplingOf::Every => Sampling::Every,
+                SamplingOf::NumFrames(n) => Sampling::NumFrames(n),
+                SamplingOf::Fps(fps) => Sampling::Fps(fps),
+            },
+            max_frames: None,
+            video,
+            spans: true,
+            protocol,
+            max_tokens: None,
+            too_long: TooLong::Fail,
+        }
+    }
 }
 
 /// f32 tensors by name: their width and their rows one after the other.

@@ -17,7 +17,7 @@ const BOUND: f64 = 2e-5;
 fn singled_out(input: &Input, position: usize) -> Input {
     let mut single = input.clone();
     for (i, place) in single.tokens.places.iter_mut().enumerate() {
-        if *place != Place::Image {
+        if !place.is_visual() {
             *place = if i == position {
                 Place::Answer
             } else {
@@ -50,7 +50,7 @@ fn last_hidden_states_of_text_are_the_references() {
                 "{}",
                 case.name
             );
-            let text = |i: &usize| input.tokens.places[*i] != Place::Image;
+            let text = |i: &usize| !input.tokens.places[*i].is_visual();
             let positions: Vec<_> = (0..input.tokens.places.len()).filter(text).collect();
             let batch: Vec<_> = positions.iter().map(|i| singled_out(input, *i)).collect();
             let found = opened.forward(&batch, TextScope::Answer);

@@ -1,11 +1,14 @@
 //! Token ids, what each stands for, and how many a picture takes.
 
-use madmix::media::{Limits, probe_file};
+use madmix::dataset::MediaKind;
+use madmix::extract::Protocol;
+use madmix::media::{Clip, probe_file};
 use madmix::prompt::Place;
 use madmix::vlm::{Extent, Input, processor};
 
 use crate::agreement::assert_none;
 use crate::families;
+use crate::family::{Opened, by_kind};
 use crate::reference::{Case, folder};
 
 #[test]
@@ -13,11 +16,16 @@ fn token_ids_are_the_references() {
     let mut faults = Vec::new();
     for opened in families() {
         let image = opened.reference.image_token_id;
+        let video = opened.reference.video_token_id.unwrap_or(image);
         for (case, input, _) in opened.cases() {
             let places = input.tokens.ids.iter().zip(&input.tokens.places);
-            // What stands at a picture's positions is a placeholder's id or none at all.
+            // What stands at the positions of pictures and clips is a placeholder's id or none at all.
             let found: Vec<u32> = places
-                .map(|(id, place)| if *place == Place::Image { image } else { *id })
+                .map(|(id, place)| match place {
+                    Place::Image => image,
+                    Place::Video => video,
+                    _ => *id,
+                })
                 .collect();
             if found != case.input_ids {
                 faults.push(difference(opened.family.name, case, &found));
@@ -51,6 +59,7 @@ fn every_token_is_told_for_what_it_is() {
         for (case, input, _) in opened.cases() {
             for (key, among) in [
                 ("image", &[Place::Image][..]),
+                ("video", &[Place::Video]),
                 (
                     "text.all",
                     &[Place::Template, Place::Content, Place::Answer],
@@ -60,8 +69,8 @@ fn every_token_is_told_for_what_it_is() {
             ] {
                 let places = input.tokens.places.iter();
                 let found = places.filter(|place| among.contains(place)).count() as u32;
-                if found != case.tokens[key] {
-                    let (name, expected) = (&case.name, case.tokens[key]);
+                if found != case.count(key) {
+                    let (name, expected) = (&case.name, case.count(key));
                     faults.push(format!("{name}: {found} {key} tokens for {expected}"));
                 }
             }
@@ -75,41 +84,74 @@ fn every_token_is_told_for_what_it_is() {
 fn sizes_alone_give_the_tokens_and_tiles_of_the_reference() {
     let mut faults = Vec::new();
     for opened in families() {
-        let family = opened.family;
-        let resampler = family.resamplers[0].0;
-        let processor = processor(&opened.checkpoint, resampler);
         for (sample, (case, input, _)) in opened.cases().enumerate() {
-            let probe = |file: &str| {
-                probe_file(
-                    &folder(family.media).join(file),
-                    family.orientation,
-                    Limits::default(),
-                )
-            };
-            let sizes: Vec<_> = case
-                .pictures
+            let planned = planned(opened, case);
+            let of_pictures = case.pictures.iter().map(|p| (Some(p.tiles), p.tokens));
+            let of_clips = case.videos.iter().map(|v| (None, v.tokens));
+            let expected: Vec<_> = of_pictures.chain(of_clips).collect();
+            let (pictures, clips) = by_kind(input);
+            let rendered: Vec<usize> = pictures
                 .iter()
-                .map(|p| Extent::Picture(probe(&p.file).unwrap()))
+                .chain(&clips)
+                .map(|visual| visual.tiles.count)
                 .collect();
-            let planned = processor.shapes(&sizes, 0).unwrap();
-            let planned: Vec<_> = planned.iter().map(|s| (s.tiles(), s.tokens())).collect();
-            let expected: Vec<_> = case.pictures.iter().map(|p| (p.tiles, p.tokens)).collect();
-            let rendered: Vec<_> = input.visuals.iter().map(|p| p.tiles.count).collect();
-            let tiles: Vec<_> = expected.iter().map(|(tiles, _)| *tiles).collect();
-            if planned != expected || rendered != tiles {
-                let name = &case.name;
-                faults.push(format!("{name}: {planned:?} {rendered:?} for {expected:?}"));
+            let (tiles, tokens): (Vec<usize>, Vec<usize>) = planned.iter().copied().unzip();
+            let agree = tiles == rendered
+                && tokens.iter().eq(expected.iter().map(|(_, tokens)| tokens))
+                && expected
+                    .iter()
+                    .zip(&tiles)
+                    .all(|((expected, _), tiles)| expected.is_none_or(|n| n == *tiles));
+            if !agree {
+                faults.push(format!("{}: {planned:?} for {expected:?}", case.name));
             }
-            let [text, image, video] = opened.packed().tokens[sample];
-            if (text, image, video) != (case.tokens["text.all"], case.tokens["image"], 0) {
-                faults.push(format!(
-                    "{}: averaged over {text}, {image}, {video}",
-                    case.name
-                ));
+            let averaged = opened.packed().tokens[sample];
+            if averaged != ["text.all", "image", "video"].map(|key| case.count(key)) {
+                faults.push(format!("{}: averaged over {averaged:?}", case.name));
             }
         }
     }
     assert_none(&faults);
+}
+
+/// Tiles and tokens of the pictures of a sample, then of its clips, from what can be told without decoding.
+fn planned(opened: &Opened, case: &Case) -> Vec<(usize, usize)> {
+    let family = opened.family;
+    let resampler = family.resamplers[0].0;
+    let options = case
+        .settings
+        .options(resampler, family.orientation, Protocol::Joint);
+    let processor = processor(&opened.checkpoint, &options.processor);
+    let place = |name: &str| folder(family.media).join(name);
+    let pictures = case.pictures.iter().map(|picture| {
+        let size = probe_file(&place(&picture.file), options.orientation, options.limits);
+        Extent::Picture(size.unwrap())
+    });
+    let clips = case.videos.iter().map(|video| {
+        let (orientation, limits) = (options.orientation, options.limits);
+        let clip = Clip::probe(&place(&video.folder), orientation, limits, options.video).unwrap();
+        let rounding = processor.frame_rounding();
+        let sampling = options.sampling;
+        let taken = sampling
+            .indices(clip.frames, clip.fps, clip.kind, rounding)
+            .unwrap();
+        assert_eq!(
+            taken, video.frames,
+            "{}: frames of {}",
+            case.name, video.folder
+        );
+        Extent::Clip {
+            size: clip.size,
+            frames: taken.len(),
+            fps: taken.len() as f64 / clip.frames as f64 * clip.fps,
+        }
+    });
+    let extents: Vec<Extent> = pictures.chain(clips).collect();
+    let shapes = processor.shapes(&extents, 0).unwrap();
+    shapes
+        .iter()
+        .map(|shape| (shape.tiles(), shape.tokens()))
+        .collect()
 }
 
 #[test]
@@ -117,13 +159,26 @@ fn what_was_measured_before_decoding_is_what_is_loaded() {
     for opened in families() {
         let resampler = opened.family.resamplers[0].0;
         let pairs = opened.prepared(resampler, |measured, input: Input| {
-            let image = input
-                .tokens
-                .places
-                .iter()
-                .filter(|place| **place == Place::Image);
-            let loaded = (input.tokens.ids.len(), image.count());
-            ((measured.tokens(), measured.picture_tokens()), loaded)
+            let count = |place| {
+                input
+                    .tokens
+                    .places
+                    .iter()
+                    .filter(|found| **found == place)
+                    .count()
+            };
+            let loaded = [
+                input.tokens.ids.len(),
+                count(Place::Image),
+                count(Place::Video),
+            ];
+            let of = |kind| measured.tokens_of(kind);
+            let planned = [
+                measured.tokens(),
+                of(MediaKind::Image),
+                of(MediaKind::Video),
+            ];
+            (planned, loaded)
         });
         for (case, (measured, loaded)) in opened.reference.cases.iter().zip(pairs) {
             assert_eq!(measured, loaded, "{}", case.name);

@@ -1,9 +1,10 @@
-//! Pictures against the reference implementations: every row of `tests/fixtures/media/manifest.json`, which
+//! Pictures and clips against the reference implementations: every row of `tests/fixtures/media/manifest.json`, which
 //! `scripts/make_media_fixtures.py` makes, has to be met to the bit; and nothing may panic.
 
 mod faults;
 mod levels;
 mod properties;
+mod video;
 
 use std::path::{Path, PathBuf};
 

@@ -38,28 +38,65 @@ impl Resampler {
 /// Resamples a picture to a size. One that has the size already is returned as it is; an axis that has its length
 /// already is left alone.
 pub fn resize(picture: &Rgb, to: Size, resampler: Resampler) -> Cow<'_, Rgb> {
-    let from = picture.size();
-    if from == to {
+    if picture.size() == to {
         return Cow::Borrowed(picture);
     }
-    if from.pixels() == 0 || to.pixels() == 0 {
-        return Cow::Owned(Rgb::filled(to, [0; 3]));
+    Cow::Owned(resize_part(picture, to, (0, 0), to, resampler))
+}
+
+/// The part of [`resize`]'s result that begins `left` and `top` pixels inside and has size `part`, without the rest: a
+/// strip that is enlarged to its short side would not fit into memory.
+pub(super) fn resize_part(
+    picture: &Rgb,
+    to: Size,
+    (left, top): (u32, u32),
+    part: Size,
+    resampler: Resampler,
+) -> Rgb {
+    let from = picture.size();
+    if from.pixels() == 0 || part.pixels() == 0 {
+        return Rgb::filled(part, [0; 3]);
     }
-    let columns = (from.height != to.height).then(|| Axis::new(from.height, to.height, resampler));
-    let rows = (from.width != to.width).then(|| Axis::new(from.width, to.width, resampler));
-    Cow::Owned(match (rows, columns) {
-        (Some(rows), None) => along_rows(picture, &rows, 0, from.height),
-        (None, Some(columns)) => along_columns(picture, &columns, 0),
+    let kept = |first: u32, count: u32| first as usize..(first + count) as usize;
+    let columns = (from.height != to.height)
+        .then(|| Axis::new(from.height, to.height, kept(top, part.height), resampler));
+    let rows = (from.width != to.width)
+        .then(|| Axis::new(from.width, to.width, kept(left, part.width), resampler));
+    match (rows, columns) {
+        (Some(rows), None) => along_rows(picture, &rows, top, part.height),
+        (None, Some(columns)) => {
+            let (left, top) = (left, columns.used().start as u32);
+            let used = Size::new(part.width, columns.used().len() as u32);
+            along_columns(&cut(picture, left, top, used), &columns, top as usize)
+        }
         (Some(rows), Some(columns)) if resampler.columns_first(from, to) => {
-            along_rows(&along_columns(picture, &columns, 0), &rows, 0, to.height)
+            let used = rows.used();
+            let size = Size::new(used.len() as u32, from.height);
+            let narrow = cut(picture, used.start as u32, 0, size);
+            let rows = rows.moved(used.start);
+            along_rows(&along_columns(&narrow, &columns, 0), &rows, 0, part.height)
         }
         (Some(rows), Some(columns)) => {
             let used = columns.used();
             let narrow = along_rows(picture, &rows, used.start as u32, used.len() as u32);
             along_columns(&narrow, &columns, used.start)
         }
-        (None, None) => picture.clone(),
-    })
+        (None, None) => cut(picture, left, top, part).into_owned(),
+    }
+}
+
+/// A part of a picture; the picture itself where that is all of it.
+fn cut(picture: &Rgb, left: u32, top: u32, size: Size) -> Cow<'_, Rgb> {
+    if picture.size() == size {
+        return Cow::Borrowed(picture);
+    }
+    let mut part = Rgb::filled(size, [0; 3]);
+    let (stride, len) = (picture.stride(), part.stride());
+    let rows = picture.data.chunks_exact(stride).skip(top as usize);
+    for (to, from) in part.data.chunks_exact_mut(len).zip(rows) {
+        to.copy_from_slice(&from[left as usize * 3..][..len]);
+    }
+    Cow::Owned(part)
 }
 
 /// Resamples each of `count` rows, from row `first` on.

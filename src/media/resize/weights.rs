@@ -19,19 +19,19 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// Weights to go from `input` to `output` positions, both at least 1.
-    pub(super) fn new(input: u32, output: u32, resampler: Resampler) -> Self {
+    /// Weights to go from `input` to `output` positions, both at least 1, for those of the outputs that are `kept`.
+    pub(super) fn new(input: u32, output: u32, kept: Range<usize>, resampler: Resampler) -> Self {
         let scale = f64::from(input) / f64::from(output);
         let stretch = scale.max(1.0);
         let support = RADIUS * stretch;
         let stride = support.ceil() as usize * 2 + 1;
-        let mut windows = Vec::with_capacity(output as usize);
-        let mut weights = vec![0.0; output as usize * stride];
-        for (i, slots) in weights.chunks_exact_mut(stride).enumerate() {
+        // Fills the weights of one output and returns its window.
+        let fill = |i: usize, slots: &mut [f64]| {
             let center = scale * (i as f64 + 0.5);
             let start = (center - support + 0.5).max(0.0) as u32;
             let end = ((center + support + 0.5) as u32).min(input);
             let len = (end - start) as usize;
+            slots.fill(0.0);
             let mut total = 0.0;
             for (j, slot) in slots[..len].iter_mut().enumerate() {
                 *slot = cubic((f64::from(start) + j as f64 - center + 0.5) * (1.0 / stretch));
@@ -42,24 +42,43 @@ impl Axis {
                     *weight /= total;
                 }
             }
-            windows.push((start, end - start));
-        }
+            (start, end - start)
+        };
         let precision = match resampler {
-            Resampler::Torchvision => int16_precision(&weights),
+            // It depends on the largest weight of all outputs, also of those that are not kept.
+            Resampler::Torchvision => {
+                let mut slots = vec![0.0; stride];
+                let largest = (0..output as usize).fold(0.0_f64, |largest, i| {
+                    fill(i, &mut slots);
+                    slots.iter().copied().fold(largest, f64::max)
+                });
+                int16_precision(largest)
+            }
             Resampler::Pillow => 22,
         };
         let unit = f64::from(1_u32 << precision);
-        // `round` goes half away from zero, as both references do.
-        let weights = weights
-            .into_iter()
-            .map(|weight| (weight * unit).round() as i32)
-            .collect();
+        let mut windows = Vec::with_capacity(kept.len());
+        let mut weights = Vec::with_capacity(kept.len() * stride);
+        let mut slots = vec![0.0; stride];
+        for i in kept {
+            windows.push(fill(i, &mut slots));
+            // `round` goes half away from zero, as both references do.
+            weights.extend(slots.iter().map(|weight| (weight * unit).round() as i32));
+        }
         Self {
             windows,
             weights,
             stride,
             precision,
         }
+    }
+
+    /// The same for an input whose first `by` positions, which no window reaches, are cut off.
+    pub(super) fn moved(mut self, by: usize) -> Self {
+        for (start, _) in &mut self.windows {
+            *start -= by as u32;
+        }
+        self
     }
 
     /// Output positions.
@@ -100,9 +119,8 @@ impl Axis {
     }
 }
 
-/// The largest precision that leaves every weight in 16 bits.
-fn int16_precision(weights: &[f64]) -> u32 {
-    let largest = weights.iter().copied().fold(0.0, f64::max);
+/// The largest precision that leaves the largest weight in 16 bits.
+fn int16_precision(largest: f64) -> u32 {
     let fits = |bits: u32| largest * f64::from(1_u32 << bits) + 0.5 < f64::from(1 << 15);
     (0..22).find(|bits| !fits(bits + 1)).unwrap_or(22)
 }

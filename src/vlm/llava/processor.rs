@@ -4,8 +4,8 @@ use super::packing::{Grid, Rounding, Shape};
 use crate::checkpoint::Layout;
 use crate::checkpoint::llava::{Config, Pictures, VideoNewline};
 use crate::media::{
-    AnyresPlan, MediaError, Resampler, Rgb, Size, Tiles, crop_size, crop_tile, fill_levels,
-    square_tile, squash_tile,
+    AnyresPlan, MediaError, Resampler, Rgb, Size, Tiles, crop_tile, fill_levels, square_tile,
+    squash_tile,
 };
 use crate::vlm::{self, Extent};
 
@@ -40,10 +40,7 @@ impl Processor {
     fn picture(&self, size: Size, alone: bool, halvings: u32) -> Result<Shape, MediaError> {
         let side = self.side;
         match &self.pictures {
-            Pictures::Crop => {
-                crop_size(size, self.tile)?;
-                Ok(Shape::Crop { side })
-            }
+            Pictures::Crop => Ok(Shape::Crop { side }),
             Pictures::Squash => Ok(Shape::Squash { side }),
             Pictures::Anyres { squares: true, .. } if !alone => Ok(Shape::Square { side }),
             Pictures::Anyres {
@@ -98,7 +95,7 @@ impl vlm::Processor for Processor {
         tiles.append(match shape {
             Shape::Anyres { plan, .. } => plan.render(frame, self.resampler)?,
             Shape::Square { .. } => square_tile(frame, self.fill, self.tile, self.resampler),
-            Shape::Crop { .. } => crop_tile(frame, self.tile, self.resampler)?,
+            Shape::Crop { .. } => crop_tile(frame, self.tile, self.resampler),
             Shape::Squash { .. } | Shape::Clip { .. } => {
                 squash_tile(frame, self.tile, self.resampler)
             }

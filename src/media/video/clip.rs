@@ -1,0 +1,196 @@
+//! A clip, whatever it is stored as.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::{ClipKind, Programs, VideoError, VideoLimits, ffmpeg, ffprobe, folder};
+use crate::media::{Limits, MediaError, Orientation, Rgb, Size};
+
+/// A clip that has been looked at, and that frames can be read from.
+#[derive(Clone, Debug)]
+pub struct Clip {
+    /// What it is stored as.
+    pub kind: ClipKind,
+    /// The size of its frames, upright if they are turned.
+    pub size: Size,
+    /// How many frames it has, at least one.
+    pub frames: u64,
+    /// Frames a second on average; 0 when a file does not say.
+    pub fps: f64,
+    path: PathBuf,
+    source: Source,
+    orientation: Orientation,
+    picture: Limits,
+    video: VideoLimits,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    File { programs: Programs, stream: u32 },
+    Folder { names: Vec<OsString> },
+}
+
+impl Clip {
+    /// Looks at a video file or a folder of frames without decoding pixels (but for the few codecs whose frames cannot
+    /// be counted otherwise). `picture` holds for the bytes of a folder's frames, `video` for all else.
+    ///
+    /// A file is taken for what it holds, whatever its name. Frames are turned upright by the display matrix of the
+    /// file, or the EXIF data of each frame in a folder, if `orientation` says so.
+    ///
+    /// # Errors
+    /// Every fault of the clip; the text names it.
+    pub fn probe(
+        path: &Path,
+        orientation: Orientation,
+        picture: Limits,
+        video: VideoLimits,
+    ) -> Result<Self, MediaError> {
+        Self::probe_with(Programs::default(), path, orientation, picture, video)
+    }
+
+    /// [`Clip::probe`] with other programs than those on `PATH`.
+    ///
+    /// # Errors
+    /// As there.
+    #[doc(hidden)]
+    pub fn probe_with(
+        programs: Programs,
+        path: &Path,
+        orientation: Orientation,
+        picture: Limits,
+        video: VideoLimits,
+    ) -> Result<Self, MediaError> {
+        let picture = Limits {
+            max_pixels: video.max_pixels,
+            ..picture
+        };
+        let data = fs_err::metadata(path).map_err(MediaError::File)?;
+        let mut clip = Self {
+            kind: ClipKind::Folder,
+            size: Size::default(),
+            frames: 0,
+            fps: video.folder_fps,
+            path: path.to_owned(),
+            source: Source::Folder { names: Vec::new() },
+            orientation,
+            picture,
+            video,
+        };
+        let looked = if data.is_dir() {
+            clip.look_at_folder()
+        } else if !data.is_file() {
+            Err(MediaError::NotAFile)
+        } else {
+            clip.look_at_file(programs, data.len())
+        };
+        looked.map_err(|fault| fault.within(path))?;
+        Ok(clip)
+    }
+
+    fn look_at_folder(&mut self) -> Result<(), MediaError> {
+        let names = folder::frames(&self.path, self.video.max_frames_in_file)?;
+        self.size = folder::probe(&self.path, &names[0], self.orientation, self.picture)?;
+        self.frames = names.len() as u64;
+        self.source = Source::Folder { names };
+        Ok(())
+    }
+
+    fn look_at_file(&mut self, programs: Programs, bytes: u64) -> Result<(), MediaError> {
+        let limit = self.video.max_bytes;
+        if bytes == 0 {
+            return Err(MediaError::Empty);
+        }
+        if bytes > limit {
+            return Err(MediaError::TooManyBytes { bytes, limit });
+        }
+        // Opened for the error's sake: what keeps ffprobe from reading would be told in its words, not in ours.
+        fs_err::File::open(&self.path).map_err(MediaError::File)?;
+        let stream = ffprobe::probe(&programs, &self.path, &self.video)?;
+        let limit = self.video.max_pixels;
+        if stream.size.pixels() > limit {
+            let size = stream.size;
+            return Err(MediaError::TooManyPixels { size, limit });
+        }
+        let turned = stream.transposed && self.orientation == Orientation::Apply;
+        self.kind = ClipKind::File;
+        self.size = if turned {
+            stream.size.transposed()
+        } else {
+            stream.size
+        };
+        (self.frames, self.fps) = (stream.frames, stream.fps);
+        self.source = Source::File {
+            programs,
+            stream: stream.index,
+        };
+        Ok(())
+    }
+
+    /// Decodes the frames with these numbers, which ascend and may repeat, and gives each to `take` in this order.
+    /// Files are decoded in one pass while `take` is at work; two frames are in memory besides those that it keeps.
+    ///
+    /// # Errors
+    /// Numbers beyond the clip or out of order, faults of the clip, and what `take` gives; the text names the clip.
+    pub fn read(
+        &self,
+        indices: &[u64],
+        take: &mut dyn FnMut(Rgb) -> Result<(), MediaError>,
+    ) -> Result<(), MediaError> {
+        self.read_distinct(indices, take)
+            .map_err(|fault| fault.within(&self.path))
+    }
+
+    fn read_distinct(
+        &self,
+        indices: &[u64],
+        take: &mut dyn FnMut(Rgb) -> Result<(), MediaError>,
+    ) -> Result<(), MediaError> {
+        self.check(indices)?;
+        let mut wanted = indices.to_vec();
+        wanted.dedup();
+        let mut rest = indices;
+        let mut repeat = |picture: Rgb| {
+            let same = rest.iter().take_while(|&index| index == &rest[0]).count();
+            rest = &rest[same..];
+            for _ in 1..same {
+                take(picture.clone())?;
+            }
+            take(picture)
+        };
+        match &self.source {
+            Source::File { programs, stream } => {
+                let reading = ffmpeg::Reading {
+                    programs,
+                    path: &self.path,
+                    stream: *stream,
+                    orientation: self.orientation,
+                    size: self.size,
+                    frames: self.frames,
+                    limits: &self.video,
+                };
+                reading.frames(&wanted, &mut repeat)
+            }
+            Source::Folder { names } => wanted.iter().try_for_each(|&index| {
+                let name = &names[index as usize];
+                let picture = (self.orientation, self.picture);
+                repeat(folder::load(&self.path, name, picture, self.size)?)
+            }),
+        }
+    }
+
+    fn check(&self, indices: &[u64]) -> Result<(), VideoError> {
+        let mut before = None;
+        for &index in indices {
+            if index >= self.frames || before.is_some_and(|before| before > index) {
+                let frames = self.frames;
+                return Err(VideoError::BadIndex {
+                    index,
+                    before,
+                    frames,
+                });
+            }
+            before = Some(index);
+        }
+        Ok(())
+    }
+}

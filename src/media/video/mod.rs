@@ -1,0 +1,95 @@
+//! Clips: from a video file, or a folder of frames, to the frames that a checkpoint's training would have taken.
+//!
+//! Files are left to `ffprobe` and `ffmpeg` on `PATH`: no decoder in Rust reads what the programs read, and frames have
+//! to be theirs, since trainers decode with the same libraries. A folder of frames needs no program.
+//!
+//! [`Clip::probe`] says how long and large a clip is, so that a batch can be planned; [`Sampling::indices`] chooses
+//! frames; [`Clip::read`] decodes them one by one. A clip is as long as what is there of it: of a file that was cut off
+//! the rest counts, if it can be read at all.
+
+mod clip;
+mod error;
+mod ffmpeg;
+mod ffprobe;
+mod folder;
+mod process;
+mod sampling;
+mod select;
+mod words;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+pub use clip::Clip;
+pub use error::VideoError;
+pub use sampling::{FrameRounding, Sampling};
+
+use super::Limits;
+
+/// What a clip is stored as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClipKind {
+    /// A video file.
+    File,
+    /// A folder with a picture for every frame.
+    Folder,
+}
+
+/// How large a clip may be, and how long it may take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct VideoLimits {
+    /// Bytes of a video file. 8 GiB by default.
+    pub max_bytes: u64,
+    /// Pixels of a frame. By default that of [`Limits`].
+    pub max_pixels: u64,
+    /// Frames in a file or a folder, whether they are taken or not. 1,000,000 by default.
+    pub max_frames_in_file: u64,
+    /// How long ffprobe may take to look at a file, and how long reading may wait for ffmpeg. Two minutes by default.
+    pub timeout: Duration,
+    /// The rate of a folder's frames, which no file says: frames a second. 2 by default.
+    pub folder_fps: f64,
+}
+
+impl Default for VideoLimits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 8 << 30,
+            max_pixels: Limits::default().max_pixels,
+            max_frames_in_file: 1_000_000,
+            timeout: Duration::from_mins(2),
+            folder_fps: 2.0,
+        }
+    }
+}
+
+/// The programs, looked up on `PATH`. Tests put others in their place.
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// `ffmpeg`.
+    pub ffmpeg: OsString,
+    /// `ffprobe`.
+    pub ffprobe: OsString,
+}
+
+impl Default for Programs {
+    fn default() -> Self {
+        Self {
+            ffmpeg: "ffmpeg".into(),
+            ffprobe: "ffprobe".into(),
+        }
+    }
+}
+
+/// The arguments that name the input: a file on this machine, whatever its name looks like.
+fn input(path: &Path) -> [OsString; 4] {
+    let mut url = OsString::from("file:");
+    url.push(path);
+    [
+        "-protocol_whitelist".into(),
+        "file".into(),
+        "-i".into(),
+        url,
+    ]
+}

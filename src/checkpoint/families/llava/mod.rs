@@ -13,14 +13,15 @@ mod tower;
 mod training;
 mod v1_5;
 
+pub(super) use next::KIND as NEXT;
+pub(super) use onevision::KIND as ONE_VISION;
 pub use tensors::expected_tensors;
+pub(super) use training::KIND as TRAINING;
+pub(super) use v1_5::KIND as V1_5;
 
 use super::vit::Tower;
-use super::{Kind, LanguageConfig, Pixels};
+use super::{LanguageConfig, Pixels};
 use candle_transformers::models::siglip::VisionConfig;
-
-/// The kinds of `config.json` of the line.
-pub(super) const KINDS: [Kind; 4] = [training::KIND, onevision::KIND, next::KIND, v1_5::KIND];
 
 /// The members of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -33,6 +33,12 @@ const FILES: &[(&str, &str)] = embedded![
     "llava-v1.6-34b-hf",
     "llama3-llava-next-8b-hf",
     "llava-next-72b-hf",
+    "Qwen2-VL-2B",
+    "Qwen2-VL-2B-Instruct",
+    "Qwen2-VL-7B",
+    "Qwen2-VL-7B-Instruct",
+    "Qwen2.5-VL-3B-Instruct",
+    "Qwen2.5-VL-7B-Instruct",
 ];
 
 /// A published checkpoint.
@@ -93,6 +99,8 @@ pub struct Media {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Video {
+    /// Which frames are taken.
+    pub sampling: String,
     /// Frames of a second.
     pub fps: f64,
     /// The most frames of a clip.

@@ -1,7 +1,6 @@
 //! Whether the weights are those that the config describes, before any of them is read.
 
 use super::error::CheckpointError;
-use super::names::layer_index;
 use super::weights::Weights;
 use std::collections::BTreeSet;
 
@@ -15,7 +14,7 @@ pub(super) struct Expected {
     /// Tensors that may be there and are not used.
     pub(super) unused: Box<dyn Fn(&str) -> bool>,
     /// What the config says about a number of layers, for the message about a layer beyond them:
-    /// prefix of the layers' names, number of layers, key in config.json.
+    /// prefix of the layers' names up to the layer's number, number of layers, key in config.json.
     pub(super) layers: Vec<(&'static str, usize, &'static str)>,
 }
 
@@ -82,9 +81,14 @@ pub(super) fn check(weights: &Weights, expected: &Expected) -> Result<(), Checkp
 
 fn beyond(weights: &Weights, expected: &Expected, name: &str) -> String {
     let in_file = weights.name_in_file(name).unwrap_or(name);
-    let layers = expected.layers.iter().find(|(prefix, count, _)| {
-        name.starts_with(prefix) && layer_index(name).is_some_and(|layer| layer >= *count)
-    });
+    let index = |prefix: &str| -> Option<usize> {
+        let rest = name.strip_prefix(prefix)?;
+        rest.split('.').next()?.parse().ok()
+    };
+    let layers = expected
+        .layers
+        .iter()
+        .find(|(prefix, count, _)| index(prefix).is_some_and(|layer| layer >= *count));
     match layers {
         Some((_, count, key)) => {
             format!("`{in_file}` is of a layer beyond the {count} that {key} says")

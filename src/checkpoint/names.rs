@@ -21,9 +21,3 @@ pub(super) fn canonical(rules: &[Rule], name: &str) -> Option<String> {
         .max_by_key(|rule| rule.from.len())?;
     Some(format!("{}{}", rule.to, &name[rule.from.len()..]))
 }
-
-/// The number behind `layers.` in a name.
-pub(super) fn layer_index(name: &str) -> Option<usize> {
-    let (_, rest) = name.split_once("layers.")?;
-    rest.split('.').next()?.parse().ok()
-}

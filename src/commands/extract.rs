@@ -100,7 +100,8 @@ fn make_shards(
     failures.check()?;
     let total: Tally = plans.values().map(|plan| plan.tally).sum();
     let started = Instant::now();
-    let model = vlm::load(&session.checkpoint, session.dtype, &session.device)?;
+    let rule = session.config.model.mrope;
+    let model = vlm::load(&session.checkpoint, session.dtype, &session.device, rule)?;
     tracing::info!(
         "loading took {:.2} s, {:.2} s of it for the fingerprint",
         (started.elapsed() + session.opening).as_secs_f64(),

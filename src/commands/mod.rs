@@ -45,7 +45,7 @@ enum Command {
     Extract(extract::Arguments),
     /// Find weights from the centroids of a finished run.
     Solve(solve::Arguments),
-    /// List published checkpoints of the supported families, with sizes and settings to start from.
+    /// List published checkpoints, with their sizes and settings to start from.
     Models(models::Arguments),
 }
 

@@ -199,3 +199,52 @@ fn check_bounds(section: &str, min: Option<u64>, max: Option<u64>) -> Result<(),
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn video(text: &str) -> Result<Video, String> {
+        let video: Video = toml::from_str(text).map_err(|error| error.to_string())?;
+        video.check().map(|()| video)
+    }
+
+    #[test]
+    fn what_is_said_about_sampling_must_fit_together() {
+        let taken = |text: &str| video(text).unwrap().sampling(Sampling::LlavaNext);
+        assert_eq!(taken(""), Sampling::LlavaNext);
+        assert_eq!(taken("sampling = \"every\""), Sampling::Every);
+        assert_eq!(taken("sampling = \"fps\""), Sampling::Fps(2.0));
+        assert_eq!(taken("sampling = \"fps\"\nfps = 0.5"), Sampling::Fps(0.5));
+        let eight = "sampling = \"num_frames\"\nnum_frames = 8";
+        assert_eq!(taken(eight), Sampling::NumFrames(8));
+        for (text, says) in [
+            ("sampling = \"num_frames\"", "needs video.num_frames"),
+            (
+                "num_frames = 8",
+                "only with video.sampling = \"num_frames\"",
+            ),
+            (
+                "sampling = \"every\"\nfps = 1.0",
+                "only with video.sampling = \"fps\"",
+            ),
+            (
+                "sampling = \"fps\"\nfps = 0.0",
+                "video.fps = 0 is no number above 0",
+            ),
+            (
+                "folder_fps = -1.0",
+                "video.folder_fps = -1 is no number above 0",
+            ),
+            ("max_frames = 0", "video.max_frames must be at least 1"),
+            ("timeout_seconds = 0", "video.timeout_seconds"),
+            (
+                "min_pixels = 5\nmax_pixels = 4",
+                "video.min_pixels = 5 is more than",
+            ),
+        ] {
+            let error = video(text).unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+}

@@ -110,6 +110,16 @@ pub enum MediaError {
         /// Side of a tile.
         tile: u32,
     },
+    /// A strip that the checkpoint's family refuses.
+    #[error(
+        "{size} has a side over {limit} times the other, which the checkpoint's family refuses; crop it"
+    )]
+    TooNarrow {
+        /// The picture's size.
+        size: Size,
+        /// The most that the sides may differ by, as a factor.
+        limit: u32,
+    },
 }
 
 impl MediaError {
@@ -125,7 +135,7 @@ impl MediaError {
             }
             Self::Truncated { .. } => "truncated",
             Self::Corrupt { .. } | Self::NoPixels(_) => "corrupt",
-            Self::Unsupported { .. } | Self::NoVideo => "unsupported",
+            Self::Unsupported { .. } | Self::NoVideo | Self::TooNarrow { .. } => "unsupported",
             Self::SizeChanged { .. } => "changed",
             Self::Video(fault) => fault.kind(),
             Self::NoPinpoints | Self::BadPinpoint { .. } => "config",

@@ -14,6 +14,7 @@ pub mod llava;
 mod loader;
 pub mod ops;
 pub mod pool;
+pub mod qwen_vl;
 #[cfg(test)]
 mod testing;
 pub mod vision;
@@ -87,6 +88,8 @@ pub enum Extent {
 pub enum Shape {
     /// The LLaVA line's tiles.
     Llava(llava::packing::Shape),
+    /// The Qwen-VL models' grid.
+    QwenVl(qwen_vl::Grid),
 }
 
 impl Shape {
@@ -94,6 +97,7 @@ impl Shape {
     pub fn tokens(&self) -> usize {
         match self {
             Self::Llava(shape) => shape.tokens(),
+            Self::QwenVl(grid) => grid.tokens(),
         }
     }
 
@@ -101,7 +105,30 @@ impl Shape {
     pub fn tiles(&self) -> usize {
         match self {
             Self::Llava(shape) => shape.tiles(),
+            Self::QwenVl(grid) => grid.tiles(),
         }
+    }
+
+    /// The shape as the LLaVA line has it.
+    ///
+    /// # Panics
+    /// When it was made by another family's processor.
+    fn llava(&self) -> &llava::packing::Shape {
+        let Self::Llava(shape) = self else {
+            panic!("a shape of the LLaVA line, not {self:?}");
+        };
+        shape
+    }
+
+    /// The shape as the Qwen-VL models have it.
+    ///
+    /// # Panics
+    /// When it was made by another family's processor.
+    fn qwen_vl(&self) -> &qwen_vl::Grid {
+        let Self::QwenVl(grid) = self else {
+            panic!("a grid of the Qwen-VL models, not {self:?}");
+        };
+        grid
     }
 }
 
@@ -186,11 +213,11 @@ pub trait Model: Send {
 /// The processor that a checkpoint asks for.
 pub fn processor(checkpoint: &Checkpoint, options: &ProcessorOptions) -> Box<dyn Processor> {
     match &checkpoint.family {
-        Family::Llava(config) => Box::new(llava::Processor::new(
-            config,
-            checkpoint.layout,
-            options.resampler,
-        )),
+        Family::Llava(config) => {
+            let layout = checkpoint.layout;
+            Box::new(llava::Processor::new(config, layout, options.resampler))
+        }
+        Family::QwenVl(config) => Box::new(qwen_vl::Processor::new(config, options)),
     }
 }
 
@@ -198,10 +225,12 @@ pub fn processor(checkpoint: &Checkpoint, options: &ProcessorOptions) -> Box<dyn
 pub fn sampling(family: &Family) -> Sampling {
     match family {
         Family::Llava(_) => Sampling::LlavaNext,
+        // Two a second, as qwen-vl-utils takes them.
+        Family::QwenVl(_) => Sampling::Fps(2.0),
     }
 }
 
-/// Loads a checkpoint's model onto a device.
+/// Loads a checkpoint's model onto a device. `rule` concerns models with M-RoPE alone.
 ///
 /// # Errors
 /// When a tensor is missing or misshapen, or does not fit into the device's memory.
@@ -209,6 +238,7 @@ pub fn load(
     checkpoint: &Checkpoint,
     dtype: candle_core::DType,
     device: &candle_core::Device,
+    rule: MropeRule,
 ) -> Result<Box<dyn Model>, VlmError> {
     let loader = loader::Loader {
         weights: &checkpoint.weights,
@@ -217,5 +247,6 @@ pub fn load(
     };
     match &checkpoint.family {
         Family::Llava(config) => Ok(Box::new(llava::Llava::load(config, loader)?)),
+        Family::QwenVl(config) => Ok(Box::new(qwen_vl::QwenVl::load(config, rule, loader)?)),
     }
 }

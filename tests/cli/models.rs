@@ -1,5 +1,6 @@
 //! The published checkpoints that the program knows of.
 
+use madmix::config::Config;
 use serde_json::Value;
 
 use crate::assert_ended;
@@ -43,19 +44,20 @@ fn the_table_and_the_json_list_the_same_cards() {
 
 /// What a card says of settings is what a config takes.
 #[test]
-fn settings_of_a_card_are_those_of_a_config() {
+fn settings_of_every_card_are_those_of_a_config() {
     let project = Project::new();
-    let shown = project
-        .madmix(&["models", "llava-1.5-7b-hf"])
-        .expect(0)
-        .stdout;
-    let (_, fragment) = shown.split_once("in a config:").unwrap();
-    let fragment: toml::Table = fragment.parse().unwrap();
-    assert_eq!(
-        fragment["model"]["checkpoint"].as_str(),
-        Some("llava-hf/llava-1.5-7b-hf")
-    );
-    let batch = &fragment["extract"]["batch_tokens"];
-    project.edit("mix.toml", "seed = 0", &format!("batch_tokens = {batch}"));
-    project.madmix(&["plan", "mix.toml"]).expect(0);
+    let json = project.madmix(&["models", "--json"]).expect(0).stdout;
+    let cards: Vec<Value> = serde_json::from_str(&json).unwrap();
+    for card in cards {
+        let name = card["checkpoint"].as_str().unwrap();
+        let shown = project.madmix(&["models", name]).expect(0).stdout;
+        let (_, fragment) = shown.split_once("in a config:").unwrap();
+        let rest = "[[domain]]\nname = \"Words\"\n[[domain.dataset]]\npath = \"words.jsonl\"\n";
+        let path = project.path("card.toml");
+        fs_err::write(&path, format!("output = \"run\"\n{fragment}\n{rest}")).unwrap();
+        let config = Config::read(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(config.model.checkpoint, name);
+        let tokens = &card["settings"]["extract"]["batch_tokens"];
+        assert_eq!(config.extract.batch_tokens as u64, tokens.as_u64().unwrap());
+    }
 }

@@ -12,7 +12,7 @@ use madmix::dataset::{self, Dataset, DatasetSpec};
 use madmix::extract::{Measured, Preparer, Protocol};
 use madmix::media::{Orientation, Resampler};
 use madmix::prompt::Place;
-use madmix::vlm::{self, Input, Layer, Model, PooledBatch, TextScope, Visual};
+use madmix::vlm::{self, Input, Layer, Model, MropeRule, PooledBatch, TextScope, Visual};
 
 use crate::checkpoints::Folder;
 use crate::reference::{Case, Reference, Vectors, folder, vectors};
@@ -189,7 +189,12 @@ impl Opened {
 
 /// Loads a checkpoint's model as the reference runs it.
 pub(crate) fn load(checkpoint: &Checkpoint) -> Box<dyn Model> {
-    vlm::load(checkpoint, DType::F32, &Device::Cpu).unwrap()
+    load_with(checkpoint, MropeRule::Original)
+}
+
+/// With a rule for the positions behind clips.
+pub(crate) fn load_with(checkpoint: &Checkpoint, rule: MropeRule) -> Box<dyn Model> {
+    vlm::load(checkpoint, DType::F32, &Device::Cpu, rule).unwrap()
 }
 
 /// The pictures and the clips of a sample, told apart by the positions that they take.

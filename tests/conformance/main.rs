@@ -13,6 +13,7 @@ mod llava;
 mod llava_clip;
 mod packing;
 mod pictures;
+mod qwen;
 mod reference;
 mod saved;
 mod states;
@@ -35,6 +36,8 @@ const FAMILIES: &[Family] = &[
     llava_clip::NEXT_LLAMA,
     llava_clip::NEXT_MISTRAL,
     llava_clip::NEXT_QWEN2,
+    qwen::V2,
+    qwen::V2_5,
 ];
 
 static OPENED: LazyLock<Vec<Opened>> = LazyLock::new(|| FAMILIES.iter().map(Opened::new).collect());

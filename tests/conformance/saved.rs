@@ -51,3 +51,40 @@ fn a_checkpoint_saved_in_bf16_runs_in_f32() {
         );
     }
 }
+
+/// Of every part of a model one tensor.
+const PARTS: [&str; 5] = [
+    "embed_tokens.weight",
+    "layers.0.self_attn.k_proj.weight",
+    "layers.1.mlp.down_proj.weight",
+    "patch_embed",
+    "linear_1.weight|merger.mlp.0.weight|mm_projector.0.weight",
+];
+
+#[test]
+fn a_tensor_that_is_missing_or_misshapen_is_refused_by_its_name() {
+    for opened in families() {
+        let own = opened.folder.path();
+        let tensors = read(own);
+        for part in PARTS {
+            let is_it = |name: &&String| part.split('|').any(|text| name.contains(text));
+            let name = tensors.keys().find(is_it).unwrap().clone();
+            let refused = |tensors| {
+                let folder = saved(own, &tensors, Dtype::F32);
+                support::open(folder.path()).unwrap_err().to_string()
+            };
+            let mut without = tensors.clone();
+            without.remove(&name);
+            let error = refused(without);
+            let says = error.contains("1 problems") && error.contains("is missing");
+            assert!(says, "{}, {name}: {error}", opened.family.name);
+
+            let mut misshapen = tensors.clone();
+            let tensor = misshapen.get_mut(&name).unwrap();
+            tensor.shape.insert(0, 1);
+            let error = refused(misshapen);
+            let says = error.contains(&format!("`{name}` has shape"));
+            assert!(says, "{}: {error}", opened.family.name);
+        }
+    }
+}

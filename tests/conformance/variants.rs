@@ -14,7 +14,7 @@ use crate::reference::Case;
 use crate::vectors::BOUND;
 
 /// The vectors of the cases whose names with `infix` the reference has, against those that `found` gives for them.
-fn compare_some(
+pub(crate) fn compare_some(
     opened: &Opened,
     comparison: &mut Comparison,
     infix: &str,

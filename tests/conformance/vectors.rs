@@ -1,8 +1,7 @@
 //! Mean hidden states against the reference's, from files to vectors.
 
-use madmix::extract::Protocol;
 use madmix::modality::Modality;
-use madmix::vlm::{Input, PooledBatch, TextScope};
+use madmix::vlm::{Input, TextScope};
 
 use crate::agreement::Comparison;
 use crate::families;

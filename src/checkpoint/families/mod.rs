@@ -3,6 +3,7 @@
 mod language;
 pub mod llava;
 mod preprocess;
+pub mod qwen_vl;
 mod vit;
 
 pub use language::LanguageConfig;
@@ -26,6 +27,8 @@ use std::path::Path;
 pub enum Family {
     /// A CLIP or SigLIP tower, a two-layer projector and a language model of the Llama kind.
     Llava(llava::Config),
+    /// Qwen2-VL or Qwen2.5-VL.
+    QwenVl(qwen_vl::Config),
 }
 
 impl Family {
@@ -33,6 +36,7 @@ impl Family {
     pub fn language(&self) -> &LanguageConfig {
         match self {
             Self::Llava(config) => &config.language,
+            Self::QwenVl(config) => &config.language,
         }
     }
 
@@ -40,6 +44,7 @@ impl Family {
     pub fn image_token(&self) -> Option<u32> {
         match self {
             Self::Llava(config) => config.image_token,
+            Self::QwenVl(config) => Some(config.image_token),
         }
     }
 
@@ -47,6 +52,7 @@ impl Family {
     pub fn video_token(&self) -> Option<u32> {
         match self {
             Self::Llava(config) => config.video.as_ref().and_then(|video| video.token),
+            Self::QwenVl(config) => Some(config.video_token),
         }
     }
 
@@ -54,6 +60,7 @@ impl Family {
     pub fn has_video(&self) -> bool {
         match self {
             Self::Llava(config) => config.video.is_some(),
+            Self::QwenVl(_) => true,
         }
     }
 }
@@ -62,6 +69,7 @@ impl std::fmt::Display for Family {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Llava(config) => config.generation.name(),
+            Self::QwenVl(config) => config.generation.name(),
         })
     }
 }
@@ -95,7 +103,14 @@ pub(super) struct Kind {
     pub(super) read: fn(&Opening<'_>) -> Result<Model, CheckpointError>,
 }
 
-const KINDS: &[Kind] = &[llava::TRAINING, llava::ONE_VISION, llava::NEXT, llava::V1_5];
+const KINDS: &[Kind] = &[
+    llava::TRAINING,
+    llava::ONE_VISION,
+    llava::NEXT,
+    llava::V1_5,
+    qwen_vl::V2,
+    qwen_vl::V2_5,
+];
 
 /// What a family's reader works with.
 pub(super) struct Opening<'a> {

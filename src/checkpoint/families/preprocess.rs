@@ -103,21 +103,7 @@ pub(super) fn read(
     tower: Tower,
     size: usize,
 ) -> Result<(Pixels, Fit), CheckpointError> {
-    for key in ["do_resize", "do_rescale", "do_normalize", "do_convert_rgb"] {
-        fields.must_be(key, true)?;
-    }
-    if fields
-        .usize("resample")?
-        .is_some_and(|resample| resample != 3)
-    {
-        return Err(fields.refuse("resample", "3 (bicubic)"));
-    }
-    if fields
-        .f64("rescale_factor")?
-        .is_some_and(|factor| (factor * 255.0 - 1.0).abs() > 1e-6)
-    {
-        return Err(fields.refuse("rescale_factor", "1/255"));
-    }
+    check_steps(fields)?;
     let (mean, std) = (triple(fields, "image_mean")?, triple(fields, "image_std")?);
     if std.iter().any(|std| *std <= 0.0) {
         return Err(fields.refuse("image_std", "three numbers above 0"));
@@ -134,7 +120,7 @@ pub(super) fn read(
 fn fit(fields: &Fields<'_>, tower: Tower, size: usize) -> Result<Fit, CheckpointError> {
     let clip = tower == Tower::Clip;
     let by_edge = match fields.get("size") {
-        Some(Value::Object(edges)) => edges.contains_key("shortest_edge"),
+        Some(Value::Object(edges)) => edges.get("shortest_edge").is_some_and(Value::is_number),
         // Without words, a size is of what CLIP's processor and SigLIP's resize to.
         _ => clip,
     };
@@ -187,6 +173,26 @@ fn check_edges(
     }
 }
 
+/// Refuses a part that leaves out a step that all have, or does it otherwise.
+pub(super) fn check_steps(fields: &Fields<'_>) -> Result<(), CheckpointError> {
+    for key in ["do_resize", "do_rescale", "do_normalize", "do_convert_rgb"] {
+        fields.must_be(key, true)?;
+    }
+    if fields
+        .usize("resample")?
+        .is_some_and(|resample| resample != 3)
+    {
+        return Err(fields.refuse("resample", "3 (bicubic)"));
+    }
+    if fields
+        .f64("rescale_factor")?
+        .is_some_and(|factor| (factor * 255.0 - 1.0).abs() > 1e-6)
+    {
+        return Err(fields.refuse("rescale_factor", "1/255"));
+    }
+    Ok(())
+}
+
 /// Refuses a video part that treats frames otherwise than the picture part treats tiles.
 pub(super) fn same(
     video: &Fields<'_>,
@@ -208,7 +214,8 @@ pub(super) fn same(
     Ok(())
 }
 
-fn triple(fields: &Fields<'_>, key: &str) -> Result<[f32; 3], CheckpointError> {
+/// The three numbers of `key`, one a channel.
+pub(super) fn triple(fields: &Fields<'_>, key: &str) -> Result<[f32; 3], CheckpointError> {
     let numbers = |values: &Vec<Value>| {
         values
             .iter()

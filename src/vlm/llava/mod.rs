@@ -14,7 +14,7 @@ use super::loader::Loader;
 use super::ops::{Activation, Linear};
 use super::pool::Pooler;
 use super::vision::vit::Vit;
-use super::{Input, Layer, Model, PooledBatch, Shape, TextScope, Visual, VlmError};
+use super::{Input, Layer, Model, PooledBatch, TextScope, Visual, VlmError};
 use crate::checkpoint::llava::Config;
 use packing::RowMap;
 
@@ -92,7 +92,7 @@ impl Llava {
         }
         let per_tile = self.tower.side().pow(2);
         let map = RowMap::joined(visuals.iter().map(|visual| {
-            let Shape::Llava(shape) = &visual.shape;
+            let shape = visual.shape.llava();
             (shape.row_map(), visual.tiles.count * per_tile)
         }));
         map.apply(&self.features(&visuals)?).map(Some)

@@ -91,8 +91,7 @@ impl vlm::Processor for Processor {
     }
 
     fn render(&self, frame: &Rgb, shape: &vlm::Shape, tiles: &mut Tiles) -> Result<(), MediaError> {
-        let vlm::Shape::Llava(shape) = shape;
-        tiles.append(match shape {
+        tiles.append(match shape.llava() {
             Shape::Anyres { plan, .. } => plan.render(frame, self.resampler)?,
             Shape::Square { .. } => square_tile(frame, self.fill, self.tile, self.resampler),
             Shape::Crop { .. } => crop_tile(frame, self.tile, self.resampler),

@@ -45,7 +45,7 @@ impl RotaryTable {
 }
 
 /// Takes the joint projection `[n, (heads + 2·kv_heads)·d]` apart into query `[n, heads, d]`, key and
-/// value `[n, kv_heads, d]`, with query and key rotated.
+/// value `[n, kv_heads, d]`, with query and key rotated in the table's precision.
 ///
 /// # Errors
 /// When the shapes do not fit or a device operation fails.
@@ -63,7 +63,9 @@ pub fn split_qkv(
         let rotate = |start: usize, heads: usize| {
             let part = qkv.narrow(1, start * d, heads * d)?.contiguous()?;
             let part = part.reshape((1, rows, heads, d))?;
-            candle_nn::rotary_emb::rope_thd(&part, &table.cos, &table.sin)?.squeeze(0)
+            let part = part.to_dtype(table.cos.dtype())?;
+            let rotated = candle_nn::rotary_emb::rope_thd(&part, &table.cos, &table.sin)?;
+            rotated.squeeze(0)?.to_dtype(qkv.dtype())
         };
         return Ok((rotate(0, heads)?, rotate(heads, kv_heads)?, value));
     }

@@ -7,6 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_transformers::models::siglip::VisionConfig;
 use rayon::prelude::*;
 
+use super::normalise::Normalise;
 use crate::checkpoint::Tower;
 use crate::vlm::VlmError;
 use crate::vlm::attention::{Packing, attention};
@@ -38,18 +39,6 @@ struct Layer {
     norm2: LayerNorm,
     fc1: Linear,
     fc2: Linear,
-}
-
-/// For each channel, the value that each of the 256 levels becomes: `(level − 255·mean) / (255·std)`.
-struct Normalise([[f32; 256]; 3]);
-
-impl Normalise {
-    fn new(mean: [f32; 3], std: [f32; 3]) -> Self {
-        Self(std::array::from_fn(|c| {
-            let (mean, std) = (mean[c] * 255.0, std[c] * 255.0);
-            std::array::from_fn(|level| (level as f32 - mean) / std)
-        }))
-    }
 }
 
 impl Vit {
@@ -187,7 +176,7 @@ impl Vit {
                     for (col, pixel) in line.chunks_exact(3).enumerate() {
                         for (c, level) in pixel.iter().enumerate() {
                             out[(c * patch + row) * patch + col] =
-                                self.normalise.0[c][*level as usize];
+                                self.normalise.channel(c)[*level as usize];
                         }
                     }
                 }

@@ -83,11 +83,12 @@ pub(crate) fn align(rows: &[Vec<String>], words: usize) -> String {
             if column > 0 {
                 text.push_str("  ");
             }
-            text.push_str(&if column < words {
+            let padded = if column < words {
                 format!("{cell:<width$}")
             } else {
                 format!("{cell:>width$}")
-            });
+            };
+            text.push_str(&padded);
         }
         text.truncate(text.trim_end().len());
         text.push('\n');

@@ -207,7 +207,7 @@ pub(super) fn same(
         ("image_mean", pixels.mean, image.mean),
         ("image_std", pixels.std, image.std),
     ] {
-        if found != wanted {
+        if found.map(f32::to_bits) != wanted.map(f32::to_bits) {
             return Err(video.refuse(key, &format!("that of pictures, {wanted:?}")));
         }
     }

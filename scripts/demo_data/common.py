@@ -22,11 +22,13 @@ NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight
 
 @dataclass
 class Sample:
-    """One row: pictures with the file type they are saved as, and alternating human and gpt turns."""
+    """One row: pictures with the file type they are saved as, a clip frame by frame, and alternating human and gpt turns."""
 
     turns: list[str]
     pictures: list[Image.Image] = field(default_factory=list)
     kind: str = "png"
+    clip: list[Image.Image] = field(default_factory=list)
+    clip_mark: str = "<video>"
 
 
 @dataclass

@@ -39,6 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let width = session
         .datasets()
         .map(|dataset| dataset.name.chars().count())
+        .chain(["dataset".len()])
         .max()
         .unwrap_or(0);
     let mut out = std::io::stdout().lock();

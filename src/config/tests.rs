@@ -115,25 +115,52 @@ fn values_without_meaning_are_refused_by_name() {
     }
 }
 
+/// The repository's config of that name.
+fn shipped(name: &str) -> Config {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    Config::read(&folder.join(name)).unwrap()
+}
+
+fn names(config: &Config) -> Vec<&str> {
+    let domains = config.domains.iter();
+    domains.map(|domain| domain.name.as_str()).collect()
+}
+
+fn assert_shares(config: &Config) {
+    let shares: Vec<f64> = config.domains.iter().filter_map(|d| d.human).collect();
+    assert_eq!(shares.len(), config.domains.len());
+    let sum: f64 = shares.iter().sum();
+    assert!((sum - 100.0).abs() < 1e-9, "{sum}");
+}
+
 #[test]
 fn the_configs_of_the_repository_can_be_read() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
-    let demo = Config::read(&folder.join("demo.toml")).unwrap();
-    assert_eq!(demo.domains.len(), 5);
-    let paper = Config::read(&folder.join("llava_onevision_0.5b.toml")).unwrap();
-    let names: Vec<&str> = paper
-        .domains
-        .iter()
-        .map(|domain| domain.name.as_str())
-        .collect();
-    let expected = [
+    let six = [
         "General",
         "Doc/Chart/Screen",
         "Math/Reasoning",
         "General OCR",
         "Language",
+        "Video",
     ];
-    assert_eq!(names, expected);
-    let shares: f64 = paper.domains.iter().filter_map(|domain| domain.human).sum();
-    assert!((shares - 100.0).abs() < 1e-9, "{shares}");
+    let demo = shipped("demo.toml");
+    assert_eq!(names(&demo), six);
+    assert_shares(&demo);
+    let paper = shipped("llava_onevision_0.5b.toml");
+    assert_eq!(names(&paper), six[..5]);
+    assert_shares(&paper);
+    let video = shipped("llava_onevision_video_0.5b.toml");
+    assert_eq!(names(&video), six);
+    assert_eq!(video.video.sampling, SamplingName::LlavaNext);
+    for (with, without) in video.domains.iter().zip(&paper.domains) {
+        let datasets = |domain: &Domain| -> Vec<String> {
+            let names = domain.datasets.iter().map(|dataset| dataset.name.clone());
+            names.collect()
+        };
+        assert_eq!(datasets(with), datasets(without), "{}", with.name);
+    }
+    let qwen = shipped("qwen2_vl_2b.toml");
+    assert_eq!(names(&qwen), six);
+    assert_eq!(qwen.video.sampling, SamplingName::Fps);
+    assert!(qwen.media.max_pixels.is_some() && qwen.video.max_pixels.is_some());
 }

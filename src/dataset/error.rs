@@ -107,6 +107,8 @@ fn counted(seen: &[(String, u64)]) -> String {
 pub struct SampleError {
     /// The row in the file, from 0.
     pub row: u64,
+    /// The row's id as far as it could be read; its number otherwise.
+    pub id: String,
     /// What is wrong with it.
     pub problem: SampleProblem,
 }

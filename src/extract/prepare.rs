@@ -89,12 +89,12 @@ impl Preparer {
     pub fn measure(&self, dataset: &dyn Dataset, index: u64) -> Result<Measured, Failure> {
         let sample = dataset.read(index).map_err(|error| Failure {
             row: error.row,
-            id: error.row.to_string(),
+            id: error.id,
             reason: error.problem.to_string(),
         })?;
         let (row, id) = (sample.row, sample.id.clone());
         self.measured(sample)
-            .map_err(|reason| Failure { row, id, reason })
+            .map_err(|reason| Failure { id, reason, row })
     }
 
     fn measured(&self, sample: Sample) -> Result<Measured, String> {

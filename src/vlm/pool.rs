@@ -62,9 +62,9 @@ impl PooledBatch {
             let rows = first..first + count;
             first += count;
             let mut sample = [0; 3];
-            for kind in 0..kinds {
+            for (kind, tokens) in sample.iter_mut().enumerate() {
                 let source = rows.clone().find(|&row| self.tokens[row][kind] > 0);
-                sample[kind] = source.map_or(0, |row| self.tokens[row][kind]);
+                *tokens = source.map_or(0, |row| self.tokens[row][kind]);
                 sources.push(source.map(|row| row * kinds + kind));
             }
             tokens.push(sample);

@@ -18,14 +18,6 @@ fn broken() -> Project {
     project
 }
 
-fn failures(project: &Project) -> Vec<Value> {
-    let lines = project.read("run/failures.jsonl");
-    lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
 #[test]
 fn failed_samples_are_counted_and_named_and_the_run_goes_on() {
     let project = broken();
@@ -36,7 +28,7 @@ fn failed_samples_are_counted_and_named_and_the_run_goes_on() {
         json!({"dataset": "pictures", "row": 1, "id": "p1", "reason": "1.png: truncated PNG: the file ends before the picture does"}),
         json!({"dataset": "pictures", "row": 4, "id": "p4", "reason": "4.png: there is no such file"}),
     ];
-    assert_eq!(failures(&project), expected);
+    assert_eq!(project.failures(), expected);
     let mixture: Value = serde_json::from_str(&project.read("run/mixture.json")).unwrap();
     assert_eq!(mixture["provenance"]["samples"], 16);
     assert_eq!(
@@ -65,7 +57,7 @@ fn too_many_failures_are_found_before_the_model_pass() {
         !project.path("run/shards").exists(),
         "the model has not run: {ended}"
     );
-    assert_eq!(failures(&project).len(), 1, "as far as headers tell");
+    assert_eq!(project.failures().len(), 1, "as far as headers tell");
 }
 
 #[test]
@@ -74,7 +66,7 @@ fn a_picture_that_breaks_off_stops_the_run_when_it_is_decoded() {
     project.write("4.png", picture(4, ImageFormat::Png));
     let ended = project.madmix(&["run", "mix.toml"]).expect(1);
     assert_ended!("pictures_truncated", ended);
-    assert_eq!(failures(&project).len(), 1);
+    assert_eq!(project.failures().len(), 1);
     // What failed stays failed until it is asked for again.
     let again = project.madmix(&["run", "mix.toml"]).expect(1);
     assert_eq!(again.stderr.lines().last(), ended.stderr.lines().last());
@@ -106,7 +98,7 @@ fn every_broken_dataset_is_named_at_once() {
     let project = broken();
     project.write("words.jsonl", "{\"id\": \"w0\"}\n");
     let ended = project.madmix(&["run", "mix.toml"]).expect(1);
-    assert_eq!(failures(&project).len(), 2, "{ended}");
+    assert_eq!(project.failures().len(), 2, "{ended}");
 }
 
 #[test]
@@ -132,7 +124,7 @@ fn a_domain_without_a_usable_sample() {
         "pictures_all_broken_and_allowed",
         project.madmix(&["run", "mix.toml"]).expect(1)
     );
-    assert_eq!(failures(&project).len(), 6);
+    assert_eq!(project.failures().len(), 6);
 }
 
 #[test]
@@ -142,7 +134,7 @@ fn the_bytes_tell_a_pictures_format_and_not_its_name() {
     project.edit("pictures.jsonl", &row, &row.replace("3.png", "3.jpg"));
     project.write("3.jpg", picture(3, ImageFormat::Gif));
     project.run();
-    assert!(failures(&project).is_empty());
+    assert!(project.failures().is_empty());
 }
 
 #[test]
@@ -150,5 +142,5 @@ fn a_few_failures_are_within_the_limit() {
     let project = broken();
     project.extract("max_failure_rate = 0.34");
     project.run();
-    assert_eq!(failures(&project).len(), 2);
+    assert_eq!(project.failures().len(), 2);
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::assert_ended;
 use crate::project::{Ended, Project, REPOSITORY, assert_same};
 
-const FILES: [&str; 14] = [
+const FILES: [&str; 16] = [
     "centroids.safetensors",
     "config.toml",
     "failures.jsonl",
@@ -15,12 +15,23 @@ const FILES: [&str; 14] = [
     "shards/geometry/00000.safetensors",
     "shards/graphs/00000.safetensors",
     "shards/instructions/00000.safetensors",
+    "shards/motion/00000.safetensors",
     "shards/receipts_tables/00000.safetensors",
     "shards/scenes/00000.safetensors",
+    "shards/screens/00000.safetensors",
     "shards/signs/00000.safetensors",
     "shards/tabletop/00000.safetensors",
     "shards/text_lines/00000.safetensors",
 ];
+
+/// The domains that show clips, by their scores.
+fn with_video(mixture: &Value) -> Vec<&str> {
+    let domains = mixture["domains"].as_array().unwrap().iter();
+    domains
+        .filter(|domain| domain["scores"]["video"].is_f64())
+        .map(|domain| domain["name"].as_str().unwrap())
+        .collect()
+}
 
 /// The demo's config with its data where they are and its output in a folder of the test's.
 fn demo() -> Project {
@@ -84,7 +95,8 @@ fn run_weighs_the_demo_once() {
     ] {
         assert!((sum(weights) - 1.0).abs() < 1e-12, "{weights}");
     }
-    assert_eq!(mixture["provenance"]["samples"], 210);
+    assert_eq!(mixture["provenance"]["samples"], 240);
+    assert_eq!(with_video(&mixture), ["Video"]);
 
     let written = |name: String| {
         fs_err::metadata(project.path(&name))

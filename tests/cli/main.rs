@@ -17,3 +17,4 @@ mod project;
 mod same_bytes;
 mod samples;
 mod solve;
+mod video;

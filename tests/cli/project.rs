@@ -7,6 +7,7 @@ use std::process::{Child, Stdio};
 
 use assert_cmd::Command;
 use image::ImageFormat;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::samples::{picture, picture_row, rows};
@@ -152,6 +153,15 @@ impl Project {
     /// All files of the run.
     pub(crate) fn tree(&self) -> Tree {
         tree(&self.path("run"))
+    }
+
+    /// The samples that the run could not use.
+    pub(crate) fn failures(&self) -> Vec<Value> {
+        let lines = self.read("run/failures.jsonl");
+        lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     /// The run's files as they are for every folder and every data that is the same: all but its config.

@@ -1,6 +1,7 @@
 //! Rows and pictures for small datasets.
 
 use image::{ImageFormat, Rgb, RgbImage};
+use serde_json::{Value, json};
 
 /// Conversations without pictures, one per line, of lengths that differ.
 pub(crate) fn rows(numbers: std::ops::Range<u32>) -> String {
@@ -23,6 +24,16 @@ pub(crate) fn picture_row(i: u32) -> String {
     format!(
         r#"{{"id": "p{i}", "image": "{i}.png", "conversations": [{{"from": "human", "value": "<image>\nWhich one is it?"}}, {{"from": "gpt", "value": "Number {i}."}}]}}"#
     )
+}
+
+/// A row with these keys, in which the user says something and the model answers.
+pub(crate) fn row(keys: &Value, says: &str) -> Value {
+    let mut row = keys.clone();
+    row["conversations"] = json!([
+        {"from": "human", "value": says},
+        {"from": "gpt", "value": "It is one of them."},
+    ]);
+    row
 }
 
 /// The bytes of a picture of 20 × 20 pixels.

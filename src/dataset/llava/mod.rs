@@ -54,9 +54,10 @@ impl Dataset for Llava {
 
     fn read(&self, index: u64) -> Result<Sample, SampleError> {
         let (row, bytes) = self.rows.read(index);
+        let mut id = row.to_string();
         bytes
-            .and_then(|bytes| row::parse(row, &bytes, &self.media))
-            .map_err(|problem| SampleError { row, problem })
+            .and_then(|bytes| row::parse(row, &mut id, &bytes, &self.media))
+            .map_err(|problem| SampleError { row, id, problem })
     }
 
     fn fingerprint(&self) -> &str {

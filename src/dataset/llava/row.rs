@@ -7,19 +7,25 @@ use crate::dataset::error::excerpt;
 use crate::dataset::media_root::MediaRoot;
 use crate::dataset::{Media, Role, Sample, SampleProblem, Turn};
 
-/// Reads the row with number `row` from its bytes.
-pub(super) fn parse(row: u64, bytes: &[u8], root: &MediaRoot) -> Result<Sample, SampleProblem> {
+/// Reads the row with number `row` from its bytes. Its own id, where it has one, replaces `id` before anything else can
+/// be found wrong with it.
+pub(super) fn parse(
+    row: u64,
+    id: &mut String,
+    bytes: &[u8],
+    root: &MediaRoot,
+) -> Result<Sample, SampleProblem> {
     let value: Value =
         serde_json::from_slice(bytes).map_err(|error| SampleProblem::Json(error.to_string()))?;
     let Value::Object(object) = &value else {
         return Err(wrong_type("the row".to_owned(), "an object", &value));
     };
-    let id = match object.get("id") {
-        None | Some(Value::Null) => row.to_string(),
-        Some(Value::String(id)) => id.clone(),
-        Some(Value::Number(id)) => id.to_string(),
+    match object.get("id") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(own)) => id.clone_from(own),
+        Some(Value::Number(own)) => *id = own.to_string(),
         Some(other) => return Err(wrong_type("id".to_owned(), "a string or a number", other)),
-    };
+    }
     let mut turns = turns(object)?;
     let images = paths(object, ["image", "images"])?;
     let videos = paths(object, ["video", "videos"])?;
@@ -35,7 +41,7 @@ pub(super) fn parse(row: u64, bytes: &[u8], root: &MediaRoot) -> Result<Sample, 
         .collect::<Result<_, _>>()?;
     Ok(Sample {
         row,
-        id,
+        id: id.clone(),
         turns,
         media,
     })

@@ -1,0 +1,281 @@
+//! Clips: folders of frames without any program, what is wrong with the others, and samples that are too long.
+
+use image::ImageFormat;
+use safetensors::SafeTensors;
+use serde_json::{Value, json};
+
+use crate::project::{Ended, Project};
+use crate::samples::{picture, row};
+
+const ALL_MAY_FAIL: &str = "max_failure_rate = 1.0";
+
+/// Tokens of a clip with so many frames.
+const fn tokens(frames: usize) -> usize {
+    frames * 14 * 14 + 1
+}
+
+/// A project whose second domain has these rows instead of pictures. Settings stand before the domains.
+fn clips(settings: &str, rows: &[Value]) -> Project {
+    let project = Project::new();
+    let lines: Vec<String> = rows.iter().map(Value::to_string).collect();
+    project.write("clips.jsonl", lines.join("\n"));
+    project.edit("mix.toml", "\"pictures.jsonl\"", "\"clips.jsonl\"");
+    project.edit("mix.toml", "\"Pictures\"", "\"Clips\"");
+    let settings = format!("{settings}\n\n[[domain]]");
+    project.edit("mix.toml", "[[domain]]", &settings);
+    project
+}
+
+/// A folder of frames with these numbers.
+fn frames(project: &Project, clip: &str, numbers: impl IntoIterator<Item = u32>) {
+    for i in numbers {
+        let frame = picture(i % 6, ImageFormat::Png);
+        project.write(&format!("{clip}/frame_{i}.png"), frame);
+    }
+}
+
+/// A question about a clip.
+fn about(clip: &str) -> Value {
+    row(&json!({"id": clip, "video": clip}), "<video>\nWhat is it?")
+}
+
+/// Runs the program where it finds no other.
+fn without_programs(project: &Project, arguments: &[&str]) -> Ended {
+    project.ended(project.command(arguments).env("PATH", ""))
+}
+
+/// What the plan says of the clips, by the names of its columns.
+#[track_caller]
+fn planned(project: &Project, column: &str) -> usize {
+    let ended = project.madmix(&["plan", "mix.toml"]).expect(0);
+    let cells = |line: &str| -> Vec<String> {
+        let cells = line.split("  ").map(str::trim);
+        let filled = cells.filter(|cell| !cell.is_empty());
+        filled.map(str::to_owned).collect()
+    };
+    let mut lines = ended.stdout.lines().map(cells);
+    let names = lines.next().unwrap();
+    let at = names.iter().position(|name| name == column).unwrap();
+    let line = lines.find(|line| line[0] == "clips").unwrap();
+    line[at].parse().unwrap()
+}
+
+fn tensors(project: &Project) -> Vec<String> {
+    let bytes = fs_err::read(project.path("run/centroids.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let mut names: Vec<String> = file.names().into_iter().map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn folders_of_frames_need_no_program() {
+    let way = |value: &str| row(&json!({"video": "clip"}), value);
+    let mixed = json!({"image": "3.png", "video": "clip"});
+    let rows = [
+        way("<video>\nWhich one is it?"),
+        way("Which one is it?\n<image>"),
+        way("Which one is it?"),
+        row(&mixed, "<image>\nIs it in <video>?"),
+    ];
+    let project = clips("", &rows);
+    frames(&project, "clip", [8, 9, 10]);
+    let ended = without_programs(&project, &["run", "mix.toml"]).expect(0);
+    assert!(project.failures().is_empty(), "{ended}");
+    assert!(ended.stdout.contains("video score"), "{ended}");
+    let mixture: Value = serde_json::from_str(&project.read("run/mixture.json")).unwrap();
+    let modalities = |i: usize| mixture["domains"][i]["modalities"].clone();
+    assert_eq!(modalities(0), json!(["text"]));
+    assert_eq!(modalities(1), json!(["text", "image", "video"]));
+}
+
+#[test]
+fn sampling_decides_how_many_frames_there_are() {
+    for (settings, expected) in [
+        ("", 10),
+        ("sampling = \"llava_next\"\nmax_frames = 5", 5),
+        ("sampling = \"every\"", 7),
+        ("sampling = \"every\"\nmax_frames = 4", 4),
+        ("sampling = \"num_frames\"\nnum_frames = 3", 3),
+        ("sampling = \"fps\"\nfps = 1.0\nfolder_fps = 3.5", 2),
+    ] {
+        let project = clips(&format!("[video]\n{settings}"), &[about("clip")]);
+        frames(&project, "clip", 0..7);
+        assert_eq!(
+            planned(&project, "of videos"),
+            tokens(expected),
+            "{settings}"
+        );
+    }
+}
+
+#[test]
+fn clips_that_cannot_be_used_are_counted_and_named() {
+    let rows = [
+        about("whole"),
+        about("film.mp4"),
+        about("hole"),
+        about("empty"),
+        about("nowhere"),
+        about("sizes"),
+        row(&json!({"video": "whole"}), "<video>\n<video>\nWhat is it?"),
+        row(
+            &json!({"video": ["whole", "whole"]}),
+            "<video>\nWhat is it?",
+        ),
+    ];
+    let project = clips("[video]\nsampling = \"every\"", &rows);
+    project.extract(ALL_MAY_FAIL);
+    frames(&project, "whole", 0..2);
+    frames(&project, "hole", [0, 1, 3]);
+    frames(&project, "sizes", [0]);
+    let larger = image::RgbImage::new(30, 20);
+    larger.save(project.path("sizes/frame_1.png")).unwrap();
+    project.write("empty/notes.txt", "no frames yet");
+    project.write("film.mp4", "its content does not matter here");
+
+    let ended = without_programs(&project, &["run", "mix.toml"]).expect(0);
+    assert!(
+        ended.stderr.contains("7 samples could not be used"),
+        "{ended}"
+    );
+    let mut failures = project.failures();
+    let file = failures.remove(0);
+    assert_eq!((&file["row"], &file["id"]), (&json!(1), &json!("film.mp4")));
+    let reason = file["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("film.mp4: ffprobe cannot be started"),
+        "{reason}"
+    );
+    assert!(reason.contains("ffmpeg and ffprobe on PATH"), "{reason}");
+    let failure = |row: u64, id: &str, reason: &str| json!({"dataset": "clips", "row": row, "id": id, "reason": reason});
+    let expected = [
+        failure(
+            2,
+            "hole",
+            "hole: frame number 2 is missing after frame_1.png: the frames before it are 1 apart or more",
+        ),
+        failure(3, "empty", "empty: has no frames"),
+        failure(4, "nowhere", "nowhere: there is no such file"),
+        failure(
+            5,
+            "sizes",
+            "sizes: frame frame_1.png is 30x20, but the clip is 20x20: all frames need the same size",
+        ),
+        failure(
+            6,
+            "6",
+            "0 images and 1 videos, but 0 `<image>` and 2 `<video>` in the text",
+        ),
+        failure(
+            7,
+            "7",
+            "0 images and 2 videos, but 0 `<image>` and 1 `<video>` in the text",
+        ),
+    ];
+    assert_eq!(failures, expected);
+}
+
+#[test]
+fn missing_programs_stop_the_run_before_the_model_pass() {
+    let project = clips("", &[about("film.mp4")]);
+    project.write("film.mp4", "its content does not matter here");
+    let ended = without_programs(&project, &["run", "mix.toml"]).expect(1);
+    assert!(
+        ended.stderr.contains("ffmpeg and ffprobe on PATH"),
+        "{ended}"
+    );
+    assert!(!project.path("run/shards").exists(), "{ended}");
+}
+
+/// By ffprobe where there is one; the machine's own `PATH` is left alone.
+#[test]
+fn a_text_is_no_video() {
+    let project = clips("", &[about("clip"), about("film.txt")]);
+    project.extract(ALL_MAY_FAIL);
+    frames(&project, "clip", 0..2);
+    project.write("film.txt", "A cat walks from left to right.\n");
+    let ended = project.run();
+    let failures = project.failures();
+    assert_eq!(failures.len(), 1, "{ended}");
+    let has_ffprobe = std::process::Command::new("ffprobe").output().is_ok();
+    let expected = if has_ffprobe {
+        "film.txt: ffprobe cannot read it as a video"
+    } else {
+        "film.txt: ffprobe cannot be started"
+    };
+    let reason = failures[0]["reason"].as_str().unwrap();
+    assert!(reason.starts_with(expected), "{reason}");
+}
+
+#[test]
+fn samples_that_are_too_long_fail_or_shrink() {
+    let project = clips("[video]\nsampling = \"every\"", &[about("clip")]);
+    frames(&project, "clip", 0..8);
+    let whole = planned(&project, "tokens");
+    assert_eq!(planned(&project, "of videos"), tokens(8));
+    let most = tokens(2) + whole - tokens(8);
+
+    project.extract(&format!("max_tokens = {most}"));
+    let ended = project.madmix(&["run", "mix.toml"]).expect(1);
+    let reason = format!("it has {whole} tokens, more than extract.max_tokens of {most}");
+    assert_eq!(project.failures()[0]["reason"], reason, "{ended}");
+
+    project.extract("too_long = \"shrink\"");
+    assert_eq!(planned(&project, "of videos"), tokens(2));
+    let shrunk = clips("[video]\nsampling = \"every\"", &[about("clip")]);
+    frames(&shrunk, "clip", 0..8);
+    shrunk.extract(&format!("max_tokens = {most}\ntoo_long = \"shrink\""));
+    shrunk.run();
+    assert!(shrunk.failures().is_empty());
+
+    // Text alone does not shrink.
+    shrunk.edit(
+        "mix.toml",
+        &format!("max_tokens = {most}"),
+        "max_tokens = 5",
+    );
+    let ended = shrunk.madmix(&["plan", "mix.toml"]).expect(1);
+    assert!(ended.stderr.contains("as small as they get"), "{ended}");
+}
+
+#[test]
+fn modalities_passed_alone_have_no_fused_centroid() {
+    let project = clips("[video]\nmax_frames = 2", &[about("clip")]);
+    frames(&project, "clip", 0..2);
+    project.run();
+    let together = [
+        "fused",
+        "fused.present",
+        "text",
+        "text.present",
+        "video",
+        "video.present",
+    ];
+    assert_eq!(tensors(&project), together);
+
+    let alone = clips("[video]\nmax_frames = 2", &[about("clip")]);
+    frames(&alone, "clip", 0..2);
+    alone.extract("protocol = \"separate\"");
+    alone.run();
+    assert_eq!(tensors(&alone), together[2..]);
+    assert!(alone.failures().is_empty());
+}
+
+#[test]
+fn settings_without_meaning_are_refused() {
+    for (settings, expected) in [
+        ("max_frame = 3", "did you mean `max_frames`?"),
+        (
+            "num_frames = 3",
+            "only with video.sampling = \"num_frames\"",
+        ),
+        ("sampling = \"num_frames\"", "needs video.num_frames"),
+        ("sampling = \"llava-next\"", "did you mean `llava_next`?"),
+    ] {
+        let project = clips(&format!("[video]\n{settings}"), &[about("clip")]);
+        let ended = project.madmix(&["run", "mix.toml"]).expect(2);
+        assert!(ended.stderr.contains(expected), "{ended}");
+        assert!(!project.path("run").exists(), "nothing was begun: {ended}");
+    }
+}

@@ -3,6 +3,7 @@
 use super::error::CheckpointError;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// Length limits in bytes; honest files stay far below them.
 pub(super) const CONFIG_LIMIT: u64 = 16 << 20;
@@ -83,6 +84,16 @@ impl<'a> Fields<'a> {
             map,
         };
         self.typed(key, "an object", |value| value.as_object().map(section))
+    }
+
+    /// The object under `key`; where it is left out, one in which every key is.
+    pub(super) fn section_or_empty(&self, key: &str) -> Result<Fields<'a>, CheckpointError> {
+        static EMPTY: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+        Ok(self.section(key)?.unwrap_or_else(|| Fields {
+            path: self.path,
+            prefix: format!("{}{key}.", self.prefix),
+            map: &EMPTY,
+        }))
     }
 
     pub(super) fn usize(&self, key: &str) -> Result<Option<usize>, CheckpointError> {

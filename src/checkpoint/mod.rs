@@ -7,6 +7,7 @@
 //! Small files come first and the weights last, so that an unsupported checkpoint is refused before gigabytes are
 //! fetched. Weights are read tensor by tensor, when a model asks for them.
 
+mod cards;
 mod check;
 mod error;
 pub mod families;
@@ -22,6 +23,7 @@ mod prompt_files;
 mod tensor_file;
 mod weights;
 
+pub use cards::{Card, UnknownCard};
 pub use error::CheckpointError;
 pub use families::{Family, LanguageConfig, Layout, Pixels, Tower, llava, qwen_vl};
 pub use options::{OnProgress, OpenOptions, Progress, Step};

@@ -2,6 +2,7 @@
 
 mod allocator;
 mod extract;
+mod models;
 mod plan;
 mod run;
 mod session;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::checkpoint::UnknownCard;
 use crate::config::ConfigError;
 use crate::mix::MixError;
 
@@ -43,6 +45,8 @@ enum Command {
     Extract(extract::Arguments),
     /// Find weights from the centroids of a finished run.
     Solve(solve::Arguments),
+    /// List published checkpoints, with their sizes and settings to start from.
+    Models(models::Arguments),
 }
 
 /// How a command ended that did not fail.
@@ -54,6 +58,7 @@ enum Ending {
 /// Whether the user has to change the command or the config.
 fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<ConfigError>()
+        || error.is::<UnknownCard>()
         || matches!(
             error.downcast_ref(),
             Some(MixError::UnknownMethod { .. } | MixError::Lambda { .. })
@@ -82,6 +87,7 @@ fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Plan(arguments) => plan::run(arguments),
         Command::Extract(arguments) => extract::run(arguments),
         Command::Solve(arguments) => solve::run(arguments),
+        Command::Models(arguments) => models::run(arguments),
     };
     match ended {
         Ok(Ending::Done) => ExitCode::SUCCESS,

@@ -277,10 +277,16 @@ impl Prompter {
         let mut ids = encoding.get_ids().to_vec();
         let mut spans = rendered.spans.iter().peekable();
         let mut media = Vec::new();
+        // What the tokenizer adds, such as Llama's `<s>`, stands for no text; its offsets are those of the first.
+        let added = encoding.get_special_tokens_mask();
         let places = ids
             .iter_mut()
             .zip(encoding.get_offsets())
-            .map(|(id, &(start, _))| {
+            .zip(added)
+            .map(|((id, &(start, _)), &added)| {
+                if added == 1 {
+                    return Place::Template;
+                }
                 let seen = match *id {
                     id if id == self.image => Some((MediaKind::Image, Place::Image)),
                     id if Some(id) == self.video => Some((MediaKind::Video, Place::Video)),

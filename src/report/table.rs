@@ -33,7 +33,7 @@ pub fn mixture_table(mixture: &Mixture) -> String {
     for (i, domain) in mixture.domains.iter().enumerate() {
         rows.push(cells(domain, human.map(|human| human[i]), &scored));
     }
-    align(&rows)
+    align(&rows, 1)
 }
 
 fn cells(domain: &MixtureDomain, human: Option<f64>, scored: &[Modality]) -> Vec<String> {
@@ -71,20 +71,26 @@ fn shown(name: &str) -> String {
     shown
 }
 
-/// Lines of columns as wide as their widest cell: the first to the left, the others to the right.
-fn align(rows: &[Vec<String>]) -> String {
+/// Lines of columns as wide as their widest cell: the first `words` of them to the left, the others, numbers, to the
+/// right.
+pub(crate) fn align(rows: &[Vec<String>], words: usize) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let widest = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths: Vec<usize> = (0..columns).filter_map(widest).collect();
     let mut text = String::new();
     for row in rows {
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let padded = match column {
-                0 => format!("{cell:<width$}"),
-                _ => format!("  {cell:>width$}"),
+            if column > 0 {
+                text.push_str("  ");
+            }
+            let padded = if column < words {
+                format!("{cell:<width$}")
+            } else {
+                format!("{cell:>width$}")
             };
             text.push_str(&padded);
         }
+        text.truncate(text.trim_end().len());
         text.push('\n');
     }
     text

@@ -16,6 +16,7 @@ fn every_subcommand_explains_itself() {
     assert_ended!("help_plan", help(&["plan", "--help"]));
     assert_ended!("help_extract", help(&["extract", "--help"]));
     assert_ended!("help_solve", help(&["solve", "--help"]));
+    assert_ended!("help_models", help(&["models", "--help"]));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod demo;
 mod growth;
 mod help;
 mod interruption;
+mod models;
 mod other_run;
 mod project;
 mod same_bytes;

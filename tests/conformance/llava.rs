@@ -18,13 +18,7 @@ pub(crate) const ONE_VISION: Family = Family {
     media: "llava_onevision",
     checkpoint: || Folder::Kept(tiny()),
     twins: |own| {
-        let mut twins = vec![("in shards".to_owned(), Folder::Written(sharded(own)))];
-        twins.extend(
-            [Names::Hub, Names::V5, Names::Raw, Names::Raw4].map(|names| {
-                let twin = renamed(own, |name| in_file(names, &canonical(name)));
-                (format!("names of {names:?}"), Folder::Written(twin))
-            }),
-        );
+        let mut twins = saved_otherwise(own);
         twins.push(("LLaVA-NeXT".to_owned(), next_with_tower_inside()));
         twins.push((
             "LLaVA-NeXT, tower elsewhere".to_owned(),
@@ -60,6 +54,18 @@ pub(crate) const NEXT: Family = Family {
 /// The Hugging Face checkpoint, one file with the hub's names.
 fn tiny() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models/tiny-llava-onevision")
+}
+
+/// What transformers may have made of a published checkpoint.
+pub(crate) fn saved_otherwise(own: &Path) -> Vec<(String, Folder)> {
+    let mut twins = vec![("in shards".to_owned(), Folder::Written(sharded(own)))];
+    twins.extend(
+        [Names::Hub, Names::V5, Names::Raw, Names::Raw4].map(|names| {
+            let twin = renamed(own, |name| in_file(names, &canonical(name)));
+            (format!("names of {names:?}"), Folder::Written(twin))
+        }),
+    );
+    twins
 }
 
 /// The name that `in_file` starts from.

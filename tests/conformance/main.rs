@@ -10,6 +10,7 @@ mod agreement;
 mod checkpoints;
 mod family;
 mod llava;
+mod llava_clip;
 mod packing;
 mod pictures;
 mod qwen;
@@ -28,7 +29,16 @@ use std::sync::LazyLock;
 use family::{Family, Opened};
 
 /// Every family and layout that the library supports.
-const FAMILIES: &[Family] = &[llava::ONE_VISION, llava::NEXT, qwen::V2, qwen::V2_5];
+const FAMILIES: &[Family] = &[
+    llava::ONE_VISION,
+    llava::NEXT,
+    llava_clip::V1_5,
+    llava_clip::NEXT_LLAMA,
+    llava_clip::NEXT_MISTRAL,
+    llava_clip::NEXT_QWEN2,
+    qwen::V2,
+    qwen::V2_5,
+];
 
 static OPENED: LazyLock<Vec<Opened>> = LazyLock::new(|| FAMILIES.iter().map(Opened::new).collect());
 

@@ -1,6 +1,6 @@
 //! The levels of every tile that goes into a vision tower.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use madmix::media::Tiles;
@@ -64,15 +64,16 @@ fn tiles_and_frames_have_the_levels_of_the_reference() {
 /// that one family's reference resampled in another order are still compared: with another family's.
 #[test]
 fn pixels_that_one_reference_lacks_are_those_of_another() {
-    let mut known: HashMap<(&str, usize, &str), &str> = HashMap::new();
+    let mut known: HashSet<(&str, &str)> = HashSet::new();
     for opened in families() {
-        for case in &opened.reference.cases {
-            for picture in &case.pictures {
-                for (name, digest) in &picture.levels {
-                    let key = (picture.file.as_str(), picture.tiles, name.as_str());
-                    known.insert(key, digest);
-                }
-            }
+        for picture in opened
+            .reference
+            .cases
+            .iter()
+            .flat_map(|case| &case.pictures)
+        {
+            let digest = picture.levels.get("pillow");
+            known.extend(digest.map(|digest| (picture.file.as_str(), digest.as_str())));
         }
     }
     for opened in families() {
@@ -81,13 +82,9 @@ fn pixels_that_one_reference_lacks_are_those_of_another() {
                 continue;
             }
             for (picture, found) in case.pictures.iter().zip(&input.visuals) {
-                let key = (picture.file.as_str(), picture.tiles, "pillow");
-                assert_eq!(
-                    known.get(&key),
-                    Some(&digest(&found.tiles).as_str()),
-                    "{}",
-                    case.name
-                );
+                let digest = digest(&found.tiles);
+                let known = known.contains(&(picture.file.as_str(), digest.as_str()));
+                assert!(known, "{}", case.name);
             }
         }
     }

@@ -37,7 +37,7 @@ pub(crate) const ALL_NAMES: [Names; 5] = [
 
 /// The name in the file of a canonical name.
 pub(crate) fn in_file(names: Names, canonical: &str) -> String {
-    let replace = |pairs: [(&str, &str); 4]| {
+    let replace = |pairs: [(&str, &str); 5]| {
         let (from, to) = pairs
             .into_iter()
             .find(|(from, _)| canonical.starts_with(from))
@@ -57,18 +57,21 @@ pub(crate) fn in_file(names: Names, canonical: &str) -> String {
             (vision, "model.vision_tower."),
             (projector, "model.multi_modal_projector."),
             ("image_newline", "model.image_newline"),
+            ("language_model.lm_head.", "lm_head."),
         ]),
         Names::Raw4 => replace([
             (language, "model.language_model."),
             (vision, "model.vision_tower.vision_model."),
             (projector, "model.multi_modal_projector."),
             ("image_newline", "model.image_newline"),
+            ("language_model.lm_head.", "lm_head."),
         ]),
         Names::LlavaNext => replace([
             (language, "model."),
             (vision, "model.vision_tower.vision_tower.vision_model."),
             (projector, "model.mm_projector."),
             ("image_newline", "model.image_newline"),
+            ("language_model.lm_head.", "lm_head."),
         ])
         .replace("mm_projector.linear_1", "mm_projector.0")
         .replace("mm_projector.linear_2", "mm_projector.2"),

@@ -17,6 +17,7 @@ use super::fingerprint::Content;
 use super::locate::Source;
 use super::options::OpenOptions;
 use super::weights::Weights;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::Path;
 
@@ -74,12 +75,22 @@ impl std::fmt::Display for Family {
 }
 
 /// Who wrote the folder. Prompts and rounding differ between the two, weights do not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Layout {
     /// Hugging Face transformers.
     HuggingFace,
     /// The training code of LLaVA-NeXT, which LLaVA-OneVision is trained with.
     LlavaNext,
+}
+
+impl std::fmt::Display for Layout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::HuggingFace => "transformers",
+            Self::LlavaNext => "LLaVA-NeXT's training",
+        })
+    }
 }
 
 /// One kind of `config.json`, and how to read what belongs to it.
@@ -95,6 +106,8 @@ pub(super) struct Kind {
 const KINDS: &[Kind] = &[
     llava::TRAINING,
     llava::ONE_VISION,
+    llava::NEXT,
+    llava::V1_5,
     qwen_vl::V2,
     qwen_vl::V2_5,
 ];
@@ -124,6 +137,14 @@ impl Opening<'_> {
         path.map(|path| JsonFile::read(path, CONFIG_LIMIT))
             .transpose()
     }
+}
+
+/// Whether a `model_type` or architecture is read in a layout.
+#[cfg(test)]
+pub(super) fn is_supported(family: &str, layout: Layout) -> bool {
+    KINDS
+        .iter()
+        .any(|kind| kind.value == family && kind.layout == layout)
 }
 
 /// The kind of a `config.json`.

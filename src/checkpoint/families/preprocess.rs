@@ -3,7 +3,7 @@
 use super::super::error::CheckpointError;
 use super::super::fields::{Fields, JsonFile};
 use super::super::fingerprint::Content;
-use super::Opening;
+use super::{Opening, Tower};
 use serde_json::Value;
 
 /// Size and normalisation of one tile or frame. Resampling is bicubic and levels are divided by 255 first.
@@ -88,38 +88,96 @@ impl Files {
     }
 }
 
+/// How a processor gives a picture of any shape the tower's square.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// Resized to the square, whatever its ratio.
+    Squash,
+    /// The shorter edge is resized and the middle cut out.
+    Crop,
+}
+
 /// Reads one part for a tower whose input is `size` pixels square.
-pub(super) fn read(fields: &Fields<'_>, size: usize) -> Result<Pixels, CheckpointError> {
+pub(super) fn read(
+    fields: &Fields<'_>,
+    tower: Tower,
+    size: usize,
+) -> Result<(Pixels, Fit), CheckpointError> {
     check_steps(fields)?;
-    if let Some(section) = fields.section("size")? {
-        for key in ["height", "width"] {
-            if section.usize(key)? != Some(size) {
-                return Err(section.refuse(key, &format!("{size}, the vision tower's image_size")));
-            }
-        }
-    } else if size != 384 {
-        return Err(fields.refuse(
-            "size",
-            &format!("height and width {size}, the vision tower's image_size"),
-        ));
-    }
     let (mean, std) = (triple(fields, "image_mean")?, triple(fields, "image_std")?);
     if std.iter().any(|std| *std <= 0.0) {
         return Err(fields.refuse("image_std", "three numbers above 0"));
     }
-    Ok(Pixels {
+    let pixels = Pixels {
         size: size as u32,
         mean,
         std,
-    })
+    };
+    Ok((pixels, fit(fields, tower, size)?))
 }
 
-/// Refuses a part that leaves out a step, adds one or does one otherwise.
+/// What `size`, `do_center_crop` and `crop_size` say. All sizes there have to be the tower's.
+fn fit(fields: &Fields<'_>, tower: Tower, size: usize) -> Result<Fit, CheckpointError> {
+    let clip = tower == Tower::Clip;
+    let by_edge = match fields.get("size") {
+        Some(Value::Object(edges)) => edges.get("shortest_edge").is_some_and(Value::is_number),
+        // Without words, a size is of what CLIP's processor and SigLIP's resize to.
+        _ => clip,
+    };
+    // Where the file says none, as the processors of CLIP and of LLaVA-OneVision have it.
+    let default = if clip { 224 } else { 384 };
+    let square = ["height", "width"];
+    let edges = if by_edge {
+        &["shortest_edge"][..]
+    } else {
+        &square
+    };
+    check_edges(fields, "size", edges, size, default)?;
+    let crops = fields.bool("do_center_crop")?.unwrap_or(clip);
+    if crops {
+        check_edges(fields, "crop_size", &square, size, default)?;
+    }
+    match (by_edge, crops) {
+        (true, true) => Ok(Fit::Crop),
+        // A crop of a picture's own size leaves all of it.
+        (false, _) => Ok(Fit::Squash),
+        (true, false) => Err(fields.refuse(
+            "do_center_crop",
+            "true, since size.shortest_edge alone leaves pictures longer than the tower's square",
+        )),
+    }
+}
+
+/// Refuses a size other than the tower's: one number, as older files have it, or an object with `edges`.
+fn check_edges(
+    fields: &Fields<'_>,
+    key: &str,
+    edges: &[&str],
+    size: usize,
+    default: usize,
+) -> Result<(), CheckpointError> {
+    let right = format!("{size}, the vision tower's image_size");
+    if fields.get(key).is_none_or(Value::is_number) {
+        let found = fields.usize(key)?.unwrap_or(default);
+        return if found == size {
+            Ok(())
+        } else {
+            Err(fields.refuse(key, &format!("{} {right}", edges.join(" and "))))
+        };
+    }
+    let section = fields.section_or_empty(key)?;
+    let wrong = |edge: &&&str| section.get(edge).and_then(Value::as_u64) != Some(size as u64);
+    match edges.iter().find(wrong) {
+        Some(edge) => Err(section.refuse(edge, &right)),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a part that leaves out a step that all have, or does it otherwise.
 pub(super) fn check_steps(fields: &Fields<'_>) -> Result<(), CheckpointError> {
     for key in ["do_resize", "do_rescale", "do_normalize", "do_convert_rgb"] {
         fields.must_be(key, true)?;
     }
-    fields.must_be("do_center_crop", false)?;
     if fields
         .usize("resample")?
         .is_some_and(|resample| resample != 3)
@@ -136,13 +194,20 @@ pub(super) fn check_steps(fields: &Fields<'_>) -> Result<(), CheckpointError> {
 }
 
 /// Refuses a video part that treats frames otherwise than the picture part treats tiles.
-pub(super) fn same(video: &Fields<'_>, image: &Pixels) -> Result<(), CheckpointError> {
-    let pixels = read(video, image.size as usize)?;
+pub(super) fn same(
+    video: &Fields<'_>,
+    tower: Tower,
+    image: &Pixels,
+) -> Result<(), CheckpointError> {
+    let (pixels, fit) = read(video, tower, image.size as usize)?;
+    if fit == Fit::Crop {
+        return Err(video.refuse("do_center_crop", "false"));
+    }
     for (key, found, wanted) in [
         ("image_mean", pixels.mean, image.mean),
         ("image_std", pixels.std, image.std),
     ] {
-        if found != wanted {
+        if found.map(f32::to_bits) != wanted.map(f32::to_bits) {
             return Err(video.refuse(key, &format!("that of pictures, {wanted:?}")));
         }
     }

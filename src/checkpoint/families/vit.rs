@@ -16,10 +16,18 @@ pub enum Tower {
 
 impl Tower {
     /// The tower's `model_type`.
-    fn model_type(self) -> &'static str {
+    pub(super) fn model_type(self) -> &'static str {
         match self {
             Self::Siglip => "siglip_vision_model",
             Self::Clip => "clip_vision_model",
+        }
+    }
+
+    /// What transformers' config class of the tower takes for absent keys.
+    pub(super) fn plain(self) -> VisionConfig {
+        match self {
+            Self::Siglip => base(),
+            Self::Clip => clip_base(),
         }
     }
 
@@ -32,7 +40,7 @@ impl Tower {
 }
 
 /// The defaults of transformers' `CLIPVisionConfig`. (The field for the activation means nothing: [`Tower`] tells.)
-pub(super) fn clip_base() -> VisionConfig {
+fn clip_base() -> VisionConfig {
     VisionConfig {
         image_size: 224,
         patch_size: 32,
@@ -56,7 +64,7 @@ pub(super) fn clip_large() -> VisionConfig {
 }
 
 /// The defaults of transformers' `SiglipVisionConfig`: the base model.
-pub(super) fn base() -> VisionConfig {
+fn base() -> VisionConfig {
     VisionConfig {
         hidden_size: 768,
         intermediate_size: 3072,

@@ -38,6 +38,11 @@ pub enum Shape {
         /// Features along one side.
         side: usize,
     },
+    /// The whole picture, whatever its ratio: a single tile of `side²` features and no row end.
+    Squash {
+        /// Features along one side.
+        side: usize,
+    },
     /// A clip: a tile for each frame, its features pooled to half as many along each side.
     Clip {
         /// Features of a frame along one side, before they are pooled.
@@ -85,7 +90,7 @@ impl Shape {
                 grid.side * grid.side + height * (width + 1)
             }
             Self::Square { side } => side * side + 1,
-            Self::Crop { side } => side * side,
+            Self::Crop { side } | Self::Squash { side } => side * side,
             Self::Clip {
                 side,
                 frames,
@@ -107,7 +112,7 @@ impl Shape {
     pub fn tiles(&self) -> usize {
         match self {
             Self::Anyres { plan, .. } => plan.count(),
-            Self::Square { .. } | Self::Crop { .. } => 1,
+            Self::Square { .. } | Self::Crop { .. } | Self::Squash { .. } => 1,
             Self::Clip { frames, .. } => *frames,
         }
     }
@@ -120,7 +125,9 @@ impl Shape {
                 map.extend_plain(0..(side * side) as u32);
                 map.push_plain(NEWLINE);
             }
-            Self::Crop { side } => map.extend_plain(0..(side * side) as u32),
+            Self::Crop { side } | Self::Squash { side } => {
+                map.extend_plain(0..(side * side) as u32);
+            }
             Self::Clip {
                 side,
                 frames,

@@ -41,6 +41,7 @@ impl Processor {
         let side = self.side;
         match &self.pictures {
             Pictures::Crop => Ok(Shape::Crop { side }),
+            Pictures::Squash => Ok(Shape::Squash { side }),
             Pictures::Anyres { squares: true, .. } if !alone => Ok(Shape::Square { side }),
             Pictures::Anyres {
                 pinpoints,
@@ -94,7 +95,9 @@ impl vlm::Processor for Processor {
             Shape::Anyres { plan, .. } => plan.render(frame, self.resampler)?,
             Shape::Square { .. } => square_tile(frame, self.fill, self.tile, self.resampler),
             Shape::Crop { .. } => crop_tile(frame, self.tile, self.resampler),
-            Shape::Clip { .. } => squash_tile(frame, self.tile, self.resampler),
+            Shape::Squash { .. } | Shape::Clip { .. } => {
+                squash_tile(frame, self.tile, self.resampler)
+            }
         });
         Ok(())
     }

@@ -1,33 +1,27 @@
 //! The LLaVA line: a CLIP or SigLIP tower, a two-layer projector with GELU, a language model of the Llama kind.
 //!
-//! The families differ in how a picture becomes tiles and tiles become tokens. LLaVA-OneVision comes in two layouts:
-//! the one that transformers reads, and the one that training writes (LLaVA-VL/LLaVA-NeXT). All are read into one
-//! [`Config`].
+//! The members differ in how a picture becomes tiles and tiles become tokens. All come in the layout that transformers
+//! reads (`hugging_face`, and a file for each), LLaVA-OneVision also in the one that training writes (`training`,
+//! LLaVA-VL/LLaVA-NeXT). All are read into one [`Config`].
 
+mod hugging_face;
+mod next;
 mod onevision;
+mod pinpoints;
 mod tensors;
 mod tower;
 mod training;
+mod v1_5;
 
+pub(super) use next::KIND as NEXT;
+pub(super) use onevision::KIND as ONE_VISION;
 pub use tensors::expected_tensors;
+pub(super) use training::KIND as TRAINING;
+pub(super) use v1_5::KIND as V1_5;
 
 use super::vit::Tower;
-use super::{Kind, LanguageConfig, Layout, Pixels};
+use super::{LanguageConfig, Pixels};
 use candle_transformers::models::siglip::VisionConfig;
-
-pub(super) const ONE_VISION: Kind = Kind {
-    key: "model_type",
-    value: "llava_onevision",
-    layout: Layout::HuggingFace,
-    read: onevision::read,
-};
-
-pub(super) const TRAINING: Kind = Kind {
-    key: "architectures",
-    value: "LlavaQwenForCausalLM",
-    layout: Layout::LlavaNext,
-    read: training::read,
-};
 
 /// The members of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +76,8 @@ pub struct Config {
 pub enum Pictures {
     /// The shorter edge is resized to the tile's and the middle is cut out. No row ends.
     Crop,
+    /// The whole picture is squashed to a tile, whatever its ratio. No row ends.
+    Squash,
     /// Tiles of the resolution that fits best, behind a tile of the whole picture.
     Anyres {
         /// Sizes (height, width) in pixels that pictures are tiled to, in the file's order, in which the first of
@@ -124,6 +120,6 @@ impl Config {
 
     /// Whether there is a learned vector for the ends of rows.
     pub fn has_newline(&self) -> bool {
-        self.pictures != Pictures::Crop
+        matches!(self.pictures, Pictures::Anyres { .. })
     }
 }

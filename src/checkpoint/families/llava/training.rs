@@ -8,11 +8,17 @@ use super::super::super::fingerprint::Content;
 use super::super::super::names::Rule;
 use super::super::super::weights::Weights;
 use super::super::vit::Tower;
-use super::super::{Family, Model, Opening, Pixels, language, vit};
-use super::onevision::{check_pinpoints, pairs};
+use super::super::{Family, Kind, Layout, Model, Opening, Pixels, language, vit};
 use super::tensors::{self, VISION};
 use super::tower;
-use super::{Config, Generation, Pictures, Video, VideoNewline};
+use super::{Config, Generation, Pictures, Video, VideoNewline, pinpoints};
+
+pub(in super::super) const KIND: Kind = Kind {
+    key: "architectures",
+    value: "LlavaQwenForCausalLM",
+    layout: Layout::LlavaNext,
+    read,
+};
 
 const RULES: &[Rule] = &[
     Rule {
@@ -41,7 +47,7 @@ const RULES: &[Rule] = &[
     },
 ];
 
-pub(super) fn read(opening: &Opening<'_>) -> Result<Model, CheckpointError> {
+fn read(opening: &Opening<'_>) -> Result<Model, CheckpointError> {
     let fields = opening.config.fields();
     let language = language::read_qwen2(&fields)?;
     check_settings(&fields)?;
@@ -60,7 +66,7 @@ pub(super) fn read(opening: &Opening<'_>) -> Result<Model, CheckpointError> {
         projector_bias: true,
         image_token: None,
         pictures: Pictures::Anyres {
-            pinpoints: pinpoints(&fields, pixels.size)?,
+            pinpoints: pinpoints::of_training(&fields, pixels.size)?,
             max_tiles,
             squares: true,
         },
@@ -140,61 +146,5 @@ fn video_newline(fields: &Fields<'_>) -> Result<VideoNewline, CheckpointError> {
         Some("frame") => Ok(VideoNewline::Frame),
         Some("no_token") => Ok(VideoNewline::NoToken),
         Some(_) => Err(fields.refuse(key, "one_token, grid, frame, no_token")),
-    }
-}
-
-/// `image_grid_pinpoints` as (height, width): the file has (width, height), as a list, as a list in a string, or as
-/// a range of tiles, `(1x1),...,(6x6)`.
-fn pinpoints(fields: &Fields<'_>, tile: u32) -> Result<Vec<(u32, u32)>, CheckpointError> {
-    let key = "image_grid_pinpoints";
-    let refuse = |supported: &str| fields.refuse(key, supported);
-    let form = "a list of [width, height] pairs, or \"(1x1),...,(6x6)\"";
-    let value = fields.get(key).ok_or_else(|| refuse(form))?;
-    let parsed = match value.as_str() {
-        Some(text) if text.contains('x') => range(text, tile),
-        Some(text) => {
-            let json = text.replace('(', "[").replace(')', "]");
-            serde_json::from_str(&json).ok().as_ref().and_then(pairs)
-        }
-        None => pairs(value),
-    };
-    let pairs: Vec<(u32, u32)> = parsed
-        .ok_or_else(|| refuse(form))?
-        .into_iter()
-        .map(|(w, h)| (h, w))
-        .collect();
-    check_pinpoints(&pairs, tile).map_err(|supported| refuse(&supported))?;
-    Ok(pairs)
-}
-
-/// All tile counts from the first pair to the last, in pixels, the first number in the outer loop.
-fn range(text: &str, tile: u32) -> Option<Vec<(u32, u32)>> {
-    let ends: Vec<(u32, u32)> = text
-        .split(['(', ')'])
-        .filter_map(|part| part.split_once('x'))
-        .filter_map(|(first, second)| Some((first.parse().ok()?, second.parse().ok()?)))
-        .collect();
-    let (first, last) = (*ends.first()?, *ends.last()?);
-    // A wild range must not fill the memory.
-    if last.0.max(last.1) > 64 {
-        return None;
-    }
-    let inner = |a: u32| (first.1..=last.1).map(move |b| (a * tile, b * tile));
-    Some((first.0..=last.0).flat_map(inner).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::range;
-
-    #[test]
-    fn ranges_span_all_products() {
-        assert_eq!(
-            range("(1x1),...,(2x2)", 10).unwrap(),
-            [(10, 10), (10, 20), (20, 10), (20, 20)]
-        );
-        assert_eq!(range("(1x1),...,(6x6)", 384).unwrap().len(), 36);
-        assert_eq!(range("(1x1),...,(9999x9999)", 384), None);
-        assert_eq!(range("x", 384), None);
     }
 }

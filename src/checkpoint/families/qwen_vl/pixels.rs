@@ -64,6 +64,7 @@ fn part(
     default: &Pixels,
 ) -> Result<Pixels, CheckpointError> {
     check_steps(fields)?;
+    fields.must_be("do_center_crop", false)?;
     for (key, default, wanted) in [
         ("patch_size", 14, vision.patch_size),
         ("merge_size", 2, vision.spatial_merge_size),

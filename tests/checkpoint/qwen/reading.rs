@@ -4,7 +4,7 @@ use madmix::checkpoint::OnProgress;
 use madmix::checkpoint::qwen_vl::{Generation, Windows};
 use serde_json::json;
 
-use crate::tiny::{BOTH, Tiny, flat, nested, preprocessor};
+use super::tiny::{BOTH, Tiny, flat, nested, preprocessor};
 
 #[test]
 fn a_published_config_is_read() {

@@ -1,10 +1,7 @@
 //! What can be wrong with a checkpoint beside its weights is refused on opening, with a message that says what and
 //! where.
 
-#[path = "support/checkpoints.rs"]
-mod checkpoints;
-
-use checkpoints::*;
+use crate::support::*;
 use madmix::checkpoint::Checkpoint;
 use serde_json::{Value, json};
 

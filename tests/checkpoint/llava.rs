@@ -1,11 +1,7 @@
 //! Opening LLaVA-1.5 and LLaVA-NeXT as transformers saves them: names, defaults, and what is refused.
-#![expect(clippy::float_cmp, reason = "numbers are read, not computed")]
 
-#[path = "support/checkpoints.rs"]
-mod checkpoints;
-
+use crate::support::*;
 use candle_core::{DType, Device};
-use checkpoints::*;
 use madmix::checkpoint::llava::{Config, Generation, Pictures, expected_tensors};
 use madmix::checkpoint::{Checkpoint, Family, Layout, Tower};
 use safetensors::tensor::Dtype;

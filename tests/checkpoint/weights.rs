@@ -1,10 +1,7 @@
 //! Weights that are incomplete, damaged or not the config's are refused, with a message that names file and tensor.
 
-#[path = "support/checkpoints.rs"]
-mod checkpoints;
-
+use crate::support::*;
 use candle_core::{DType, Device};
-use checkpoints::*;
 use madmix::checkpoint::CheckpointError;
 use safetensors::tensor::Dtype;
 use serde_json::{Value, json};

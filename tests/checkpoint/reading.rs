@@ -1,12 +1,7 @@
 //! Opening checkpoints: both layouts, every naming scheme, every config default.
-#![expect(clippy::float_cmp, reason = "numbers are read, not computed")]
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
-#[path = "support/checkpoints.rs"]
-mod checkpoints;
-
+use crate::support::*;
 use candle_core::{DType, Device, Tensor};
-use checkpoints::*;
 use madmix::checkpoint::llava::{Config, Pictures, Video, VideoNewline, expected_tensors};
 use madmix::checkpoint::{Checkpoint, Family, Layout, OpenOptions};
 use safetensors::tensor::Dtype;

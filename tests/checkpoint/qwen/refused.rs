@@ -3,8 +3,8 @@
 use madmix::checkpoint::qwen_vl::Generation;
 use serde_json::{Value, json};
 
+use super::tiny::Tiny;
 use crate::support::assert_says;
-use crate::tiny::Tiny;
 
 #[test]
 fn settings_that_would_be_wrong_are_refused() {

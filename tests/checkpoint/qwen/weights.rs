@@ -5,8 +5,8 @@ use madmix::checkpoint::Layout;
 use madmix::checkpoint::qwen_vl::{Generation, expected_tensors};
 use serde_json::json;
 
+use super::tiny::{BOTH, Names, Tiny, config, tensors};
 use crate::support::{Shaped, assert_says, values, write_sparse};
-use crate::tiny::{BOTH, Names, Tiny, config, tensors};
 
 #[test]
 fn every_naming_scheme_gives_the_same_tensors() {

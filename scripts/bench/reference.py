@@ -1,9 +1,10 @@
 """One run of transformers as a user who cares for speed would write it; its own process, so that its peak memory is its own.
 
 The base model without the LM head and without a KV cache, SDPA attention, batch 1 (padding makes the CPU slower), mean
-pooling per modality. Linears are torch's own, or oneDNN's with packed weights.
+pooling per modality. Linears are torch's own, or oneDNN's with packed weights. Every frame of a clip is taken.
 
-    python -m bench.reference CHECKPOINT ROWS.json OUT.npz --linears onednn|default --dtype f32|bf16 --threads N --resampler R
+    python -m bench.reference FAMILY CHECKPOINT ROWS.json OUT.npz \\
+        --linears onednn|default --dtype f32|bf16 --threads N --resampler torchvision|pillow
 """
 
 import argparse
@@ -18,9 +19,25 @@ import numpy as np
 import torch
 import transformers
 from fixtures.pictures import decode
-from fixtures.prompts import conversation, pictures_of
-from transformers import AutoProcessor, LlavaOnevisionForConditionalGeneration
+from fixtures.prompts import clips_of, conversation, pictures_of
+from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.video_utils import VideoMetadata
+
+from .families import FAMILIES, FOLDER_FPS
+
+# Frames have none of Pillow's in transformers.
+PILLOW = {
+    "llava-onevision": LlavaOnevisionImageProcessorPil,
+    "llava-1.5": CLIPImageProcessorPil,
+    "llava-next": LlavaNextImageProcessorPil,
+    "qwen2-vl": Qwen2VLImageProcessorPil,
+    "qwen2.5-vl": Qwen2VLImageProcessorPil,
+}
+MODALITIES = ("text", "image", "video")
 
 
 class OneDnnLinear(torch.nn.Module):
@@ -44,8 +61,38 @@ def pack_linears(module: torch.nn.Module) -> None:
             pack_linears(child)
 
 
+def media_of(row: dict, folder: Path, family: str) -> dict:
+    """The processor's arguments for a row's pictures and clips."""
+    # Qwen's `size` counts pixels in spite of its keys.
+    sizes = {
+        kind: {"size": {"shortest_edge": fewest, "longest_edge": most}}
+        for kind, (fewest, most) in FAMILIES[family].pixels.items()
+    }
+    media = {}
+    if images := [decode(folder / file) for file in pictures_of(row)]:
+        # LLaVA-OneVision tells a sample's several pictures from the nesting.
+        media["images"] = [images] if family == "llava-onevision" else images
+        media["images_kwargs"] = sizes.get("image", {})
+    if clips := [sorted((folder / clip).iterdir()) for clip in clips_of(row)]:
+        frames = [np.stack([np.asarray(decode(file)) for file in files]) for files in clips]
+        media["videos"] = [torch.from_numpy(clip).permute(0, 3, 1, 2) for clip in frames]
+        about = [
+            VideoMetadata(total_num_frames=len(files), fps=FOLDER_FPS, frames_indices=list(range(len(files)))) for files in clips
+        ]
+        media["videos_kwargs"] = {"do_sample_frames": False, "video_metadata": about, **sizes.get("video", {})}
+    return media
+
+
+def masks(ids: torch.Tensor, processor: object, has_video: bool) -> dict[str, torch.Tensor]:
+    """Which positions of [n] are of which modality."""
+    image = ids == processor.image_token_id
+    video = ids == processor.video_token_id if has_video else torch.zeros_like(image)
+    return {"text": ~(image | video), "image": image, "video": video}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("family", choices=list(FAMILIES))
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("rows", type=Path)
     parser.add_argument("out", type=Path)
@@ -60,9 +107,9 @@ def main() -> None:
     began = time.perf_counter()
     processor = AutoProcessor.from_pretrained(args.checkpoint)
     if args.resampler == "pillow":
-        processor.image_processor = LlavaOnevisionImageProcessorPil.from_pretrained(args.checkpoint)
+        processor.image_processor = PILLOW[args.family].from_pretrained(args.checkpoint)
     dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[args.dtype]
-    whole = LlavaOnevisionForConditionalGeneration.from_pretrained(args.checkpoint, dtype=dtype, attn_implementation="sdpa")
+    whole = AutoModelForImageTextToText.from_pretrained(args.checkpoint, dtype=dtype, attn_implementation="sdpa")
     model = whole.model.eval().requires_grad_(False)
     del whole
     if args.linears == "onednn":
@@ -70,18 +117,20 @@ def main() -> None:
     loaded = time.perf_counter()
 
     rows = json.loads(args.rows.read_text(encoding="utf-8"))
-    vectors: dict[str, list[np.ndarray]] = {"text": [], "image": []}
-    counts: dict[str, list[int]] = {"text": [], "image": []}
+    vectors: dict[str, list[np.ndarray]] = {name: [] for name in MODALITIES}
+    counts: dict[str, list[int]] = {name: [] for name in MODALITIES}
+    has_video = "video" in FAMILIES[args.family].kinds
     with torch.inference_mode():
         for row in rows:
             prompt = processor.apply_chat_template(conversation(row), tokenize=False)
-            images = [decode(args.rows.parent / file) for file in pictures_of(row)]
-            inputs = processor(text=[prompt], images=[images] if images else None, return_tensors="pt")
-            if images:
-                inputs["pixel_values"] = inputs["pixel_values"].to(dtype)
+            inputs = dict(processor(text=[prompt], return_tensors="pt", **media_of(row, args.rows.parent, args.family)))
+            inputs.pop("video_metadata", None)
+            for key in inputs.keys() & {"pixel_values", "pixel_values_videos"}:
+                inputs[key] = inputs[key].to(dtype)
+            if hasattr(model, "rope_deltas"):
+                model.rope_deltas = None  # Qwen: what the last sample left behind
             hidden = model(**inputs, use_cache=False).last_hidden_state[0]
-            image = inputs["input_ids"][0] == processor.image_token_id
-            for name, mask in (("text", ~image), ("image", image)):
+            for name, mask in masks(inputs["input_ids"][0], processor, has_video).items():
                 count = int(mask.sum())
                 mean = hidden[mask].float().mean(0) if count else torch.zeros(hidden.shape[-1])
                 vectors[name].append(mean.numpy())

@@ -1,6 +1,7 @@
-"""The samples of the benchmark as LLaVA JSON: pictures of usual sizes with short texts, and longer texts alone."""
+"""The samples of the benchmark as LLaVA JSON: pictures of usual sizes and clips with short texts, longer texts alone."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ from PIL import Image, ImageDraw
 
 # (width, height): 6 of them make about 18,900 image tokens.
 SIZES = [(640, 480), (512, 512), (640, 427), (480, 640), (600, 600), (640, 480)]
+CLIP_SIZE = (640, 360)
+CLIP_WORDS = 60
 WORDS = (
     "the picture shows a red circle on left and blue square right of table how many people are there in this image two women "
     "one man is lying grass behind it white house what colour largest shape yellow triangle middle answer question using single "
@@ -57,3 +60,20 @@ def make(folder: Path, images: int, texts: int, image_words: int, text_words: in
         turns = [{"from": "human", "value": text(rng, words // 3)}, {"from": "gpt", "value": text(rng, words - words // 3)}]
         rows.append({"id": f"text{i}", "conversations": turns})
     (folder / "text.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
+
+
+def make_clips(folder: Path, clips: int, frames: int) -> None:
+    """video.json with a folder of PNGs for each clip: a picture that moves sideways over its own edge."""
+    rng = np.random.Generator(np.random.PCG64(8))
+    rows = []
+    for i in range(clips):
+        name = f"clip{i}"
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).mkdir(parents=True)
+        scene = np.asarray(picture(rng, *CLIP_SIZE))
+        for k in range(frames):
+            Image.fromarray(np.roll(scene, 12 * k, axis=1)).save(folder / name / f"{k:03}.png")
+        question, answer = text(rng, CLIP_WORDS // 3), text(rng, CLIP_WORDS - CLIP_WORDS // 3)
+        turns = [{"from": "human", "value": f"<video>\n{question}"}, {"from": "gpt", "value": answer}]
+        rows.append({"id": name, "video": name, "conversations": turns})
+    (folder / "video.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")

@@ -226,6 +226,13 @@ def make_weights(rows: int) -> dict[str, np.ndarray]:
     return tensors
 
 
+def added_tokens(tokenizer: Tokenizer, texts: list[str], plain: list[str] | None = None) -> dict[str, dict]:
+    """`added_tokens_decoder` of tokenizer_config.json; all but `plain` are special."""
+    flags = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False}
+    special = {text: text not in (plain or []) for text in texts}
+    return {str(tokenizer.token_to_id(text)): {"content": text, **flags, "special": special[text]} for text in texts}
+
+
 def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -240,17 +247,7 @@ def make(out: Path) -> None:
         out / "tokenizer_config.json",
         {
             "add_prefix_space": False,
-            "added_tokens_decoder": {
-                str(ids[text]): {
-                    "content": text,
-                    "lstrip": False,
-                    "normalized": False,
-                    "rstrip": False,
-                    "single_word": False,
-                    "special": True,
-                }
-                for text in SPECIALS
-            },
+            "added_tokens_decoder": added_tokens(tokenizer, SPECIALS),
             "additional_special_tokens": ["<|im_start|>", "<|im_end|>"],
             "bos_token": None,
             "clean_up_tokenization_spaces": False,

@@ -10,9 +10,8 @@ use clap::Args;
 
 use super::session::Session;
 use super::{Ending, stop, terminal};
-use crate::extract::{
-    self, DatasetPlan, FailureLimit, Outcome, Pass, Pipeline, Protocol, ShardWork, Tally,
-};
+use crate::config::Protocol;
+use crate::extract::{self, DatasetPlan, FailureLimit, Outcome, Pass, Pipeline, ShardWork, Tally};
 use crate::mix::{self, Centroids, DatasetMean, DatasetSize, DomainMeans, Origin, Provenance};
 use crate::store::Store;
 use crate::vlm;

@@ -5,6 +5,7 @@
 
 mod media;
 mod problem;
+mod protocol;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{DatasetSpec, Filter};
-use crate::extract::{Protocol, TooLong};
 use crate::media::Resampler;
 use crate::mix::Aggregation;
 use crate::vlm::{Layer, MropeRule, TextScope, device};
@@ -20,6 +20,7 @@ use crate::vlm::{Layer, MropeRule, TextScope, device};
 pub use media::{Media, SamplingName, Video};
 pub use problem::ConfigError;
 use problem::explain;
+pub use protocol::{Protocol, TooLong};
 
 /// A whole configuration. Paths are relative to the file until [`Config::read`] resolves them.
 #[derive(Clone, Debug, Serialize, Deserialize)]

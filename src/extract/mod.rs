@@ -7,11 +7,11 @@
 
 mod batch;
 mod limit;
+mod options;
 mod pipeline;
 mod plan;
 mod prepare;
 mod progress;
-mod protocol;
 mod settings;
 mod source;
 mod work;
@@ -26,11 +26,11 @@ use crate::store::{Matrix, Pooled, Shard, Store, StoreError};
 use crate::vlm::{Layer, Model, PooledBatch, TextScope, VlmError};
 
 pub use limit::{FailureLimit, TooManyFailures};
+pub use options::Options;
 pub use pipeline::Pipeline;
 pub use plan::{DatasetPlan, plan};
-pub use prepare::{Measured, Options, Preparer};
+pub use prepare::{Measured, Preparer};
 pub use progress::{Progress, Tally};
-pub use protocol::{Protocol, TooLong};
 pub use settings::settings;
 pub use work::{DatasetWork, SHARD_ROWS, ShardWork};
 

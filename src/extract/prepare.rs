@@ -1,41 +1,17 @@
 //! From a row of a dataset to what the model takes: first its size, then its pixels.
 
-use super::protocol::{Protocol, TooLong};
+use super::options::Options;
 use super::source::Source;
 use crate::checkpoint::Checkpoint;
+use crate::config::{Protocol, TooLong};
 use crate::dataset::{Dataset, Media, MediaKind, Sample};
-use crate::media::{FrameRounding, Limits, MediaError, Orientation, Sampling, Tiles, VideoLimits};
+use crate::media::{FrameRounding, MediaError, Tiles};
 use crate::prompt::{Prompt, PromptError, Prompter, Tokens};
 use crate::store::Failure;
-use crate::vlm::{self, Extent, Input, Processor, ProcessorOptions, Shape, Visual};
+use crate::vlm::{self, Extent, Input, Processor, Shape, Visual};
 
 /// The most times that a sample is halved to fit.
 const HALVINGS: u32 = 16;
-
-/// How samples are prepared, apart from the checkpoint.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// How pictures and frames are resized.
-    pub processor: ProcessorOptions,
-    /// Whether pictures are turned as their files ask for.
-    pub orientation: Orientation,
-    /// How large a picture file may be.
-    pub limits: Limits,
-    /// Which frames of a clip are taken.
-    pub sampling: Sampling,
-    /// The most frames of a clip.
-    pub max_frames: Option<u32>,
-    /// How large a clip may be, and how long it may take.
-    pub video: VideoLimits,
-    /// Whether the words of turns are told from the template around them.
-    pub spans: bool,
-    /// Whether modalities are passed together.
-    pub protocol: Protocol,
-    /// The most tokens of a pass over one sample; the checkpoint's context if not said.
-    pub max_tokens: Option<usize>,
-    /// What becomes of a sample with more.
-    pub too_long: TooLong,
-}
 
 /// Prepares samples for one checkpoint; shared by all worker threads.
 pub struct Preparer {

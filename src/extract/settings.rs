@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Protocol, TooLong};
-use crate::config::{Config, ResamplerName};
+use crate::config::{Config, Protocol, ResamplerName, TooLong};
 use crate::media::{Orientation, Sampling};
 use crate::store::Settings;
 use crate::vlm::{Layer, MropeRule, PixelBounds, TextScope};

@@ -1,6 +1,6 @@
 //! A picture or a clip of a sample: looked at first, read later.
 
-use super::prepare::Options;
+use super::options::Options;
 use crate::dataset::{Media, MediaKind};
 use crate::media::{self, Clip, FrameRounding, MediaError, Rgb, VideoError};
 use crate::vlm::Extent;

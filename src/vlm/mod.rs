@@ -7,12 +7,12 @@
 
 pub mod attention;
 pub mod device;
-mod join;
 pub mod language;
 pub mod layer;
 pub mod llava;
 mod loader;
 pub mod ops;
+mod pass;
 pub mod pool;
 pub mod qwen_vl;
 #[cfg(test)]

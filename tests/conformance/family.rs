@@ -8,8 +8,9 @@ use std::sync::{Mutex, OnceLock};
 
 use candle_core::{DType, Device};
 use madmix::checkpoint::Checkpoint;
+use madmix::config::Protocol;
 use madmix::dataset::{self, Dataset, DatasetSpec};
-use madmix::extract::{Measured, Preparer, Protocol};
+use madmix::extract::{Measured, Preparer};
 use madmix::media::{Orientation, Resampler};
 use madmix::prompt::Place;
 use madmix::vlm::{self, Input, Layer, Model, MropeRule, PooledBatch, TextScope, Visual};

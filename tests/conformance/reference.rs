@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use madmix::extract::{Options, Protocol, TooLong};
+use madmix::config::{Protocol, TooLong};
+use madmix::extract::Options;
 use madmix::media::{Limits, Orientation, Resampler, Sampling, VideoLimits};
 use madmix::vlm::{PixelBounds, ProcessorOptions};
 use safetensors::SafeTensors;

@@ -1,7 +1,7 @@
 //! Token ids, what each stands for, and how many a picture takes.
 
+use madmix::config::Protocol;
 use madmix::dataset::MediaKind;
-use madmix::extract::Protocol;
 use madmix::media::{Clip, probe_file};
 use madmix::prompt::Place;
 use madmix::vlm::{Extent, Input, processor};

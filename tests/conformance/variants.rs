@@ -1,6 +1,6 @@
 //! The same samples under other settings than a family's own: modalities passed alone, row ends of clips elsewhere.
 
-use madmix::extract::Protocol;
+use madmix::config::Protocol;
 use madmix::modality::Modality;
 use madmix::vlm::{Input, PooledBatch, TextScope};
 use serde_json::{Value, json};

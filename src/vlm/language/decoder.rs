@@ -66,9 +66,14 @@ impl Decoder {
         })
     }
 
-    /// Width of the hidden states.
-    pub fn width(&self) -> usize {
-        self.config.hidden_size
+    /// Decoder layers.
+    pub fn depth(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Where the weights are.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// The embeddings `[n, d]` of token ids.

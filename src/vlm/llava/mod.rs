@@ -6,13 +6,12 @@
 pub mod packing;
 mod processor;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
-use super::join::join;
 use super::language::decoder::{Decoder, Positions};
 use super::loader::Loader;
 use super::ops::{Activation, Linear};
-use super::pool::Pooler;
+use super::pass::pass;
 use super::vision::vit::Vit;
 use super::{Input, Layer, Model, PooledBatch, TextScope, Visual, VlmError};
 use crate::checkpoint::llava::Config;
@@ -31,8 +30,6 @@ pub struct Llava {
     /// The vector at the ends of rows, where the family has one.
     newline: Option<Tensor>,
     language: Decoder,
-    depth: usize,
-    device: Device,
 }
 
 impl Llava {
@@ -63,8 +60,6 @@ impl Llava {
             ],
             newline,
             language: Decoder::load(&config.language, "language_model.model", loader)?,
-            depth: config.language.num_hidden_layers,
-            device: loader.device.clone(),
         })
     }
 
@@ -106,17 +101,18 @@ impl Model for Llava {
         layers: &[Layer],
         scope: TextScope,
     ) -> Result<PooledBatch, VlmError> {
-        let lengths: Vec<usize> = batch.iter().map(|input| input.tokens.ids.len()).collect();
-        let mut pooler = Pooler::new(batch, layers, self.depth, scope, &self.device)?;
-        let embeddings = join(&self.language, batch, self.seen(batch)?)?;
-        let deepest = pooler.deepest();
-        let visit = |index, states: &Tensor| pooler.visit(index, states);
-        self.language
-            .forward(embeddings, &lengths, Positions::Counted, deepest, visit)?;
-        Ok(pooler.finish())
+        let seen = self.seen(batch)?;
+        pass(
+            &self.language,
+            batch,
+            seen,
+            Positions::Counted,
+            layers,
+            scope,
+        )
     }
 
     fn depth(&self) -> usize {
-        self.depth
+        self.language.depth()
     }
 }

@@ -6,14 +6,13 @@ mod grid;
 mod positions;
 mod processor;
 
-use super::join::join;
 use super::language::decoder::{Decoder, Positions};
 use super::loader::Loader;
-use super::pool::Pooler;
+use super::pass::pass;
 use super::vision::qwen_vl::{Slice, Tower};
 use super::{Input, Layer, Model, MropeRule, PooledBatch, TextScope, Visual, VlmError};
 use crate::checkpoint::qwen_vl::Config;
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 pub use grid::Grid;
 pub use positions::positions;
@@ -23,10 +22,8 @@ pub use processor::Processor;
 pub struct QwenVl {
     tower: Tower,
     language: Decoder,
-    depth: usize,
     tokens_per_second: Option<f64>,
     rule: MropeRule,
-    device: Device,
 }
 
 impl QwenVl {
@@ -38,10 +35,8 @@ impl QwenVl {
         Ok(Self {
             tower: Tower::load(config, "visual", loader)?,
             language: Decoder::load(&config.language, "model", loader)?,
-            depth: config.language.num_hidden_layers,
             tokens_per_second: config.tokens_per_second,
             rule,
-            device: loader.device.clone(),
         })
     }
 
@@ -105,19 +100,12 @@ impl Model for QwenVl {
         layers: &[Layer],
         scope: TextScope,
     ) -> Result<PooledBatch, VlmError> {
-        let lengths: Vec<usize> = batch.iter().map(|input| input.tokens.ids.len()).collect();
-        let mut pooler = Pooler::new(batch, layers, self.depth, scope, &self.device)?;
         let positions = self.positions(batch)?;
-        let embeddings = join(&self.language, batch, self.seen(batch)?)?;
-        let deepest = pooler.deepest();
-        let visit = |index, states: &Tensor| pooler.visit(index, states);
-        let axes = Positions::Axes(&positions);
-        self.language
-            .forward(embeddings, &lengths, axes, deepest, visit)?;
-        Ok(pooler.finish())
+        let (seen, axes) = (self.seen(batch)?, Positions::Axes(&positions));
+        pass(&self.language, batch, seen, axes, layers, scope)
     }
 
     fn depth(&self) -> usize {
-        self.depth
+        self.language.depth()
     }
 }

@@ -1,0 +1,59 @@
+//! One packed pass through a language model: text and what was seen put together, run, and averaged.
+
+use candle_core::{Result, Tensor};
+
+use super::language::decoder::{Decoder, Positions};
+use super::pool::Pooler;
+use super::{Input, Layer, PooledBatch, TextScope, VlmError};
+use crate::prompt::Place;
+
+/// Mean hidden states of a batch. `seen` are the tokens `[n, d]` of all pictures and clips, in the order of their
+/// placeholders; `None` where there are none.
+pub(super) fn pass(
+    language: &Decoder,
+    batch: &[Input],
+    seen: Option<Tensor>,
+    positions: Positions<'_>,
+    layers: &[Layer],
+    scope: TextScope,
+) -> std::result::Result<PooledBatch, VlmError> {
+    let lengths: Vec<usize> = batch.iter().map(|input| input.tokens.ids.len()).collect();
+    let mut pooler = Pooler::new(batch, layers, language.depth(), scope, language.device())?;
+    let embeddings = join(language, batch, seen)?;
+    let deepest = pooler.deepest();
+    let visit = |index, states: &Tensor| pooler.visit(index, states);
+    language.forward(embeddings, &lengths, positions, deepest, visit)?;
+    Ok(pooler.finish())
+}
+
+/// The inputs of the language model `[n, d]`: embeddings of text with what was seen put in.
+fn join(language: &Decoder, batch: &[Input], seen: Option<Tensor>) -> Result<Tensor> {
+    let text: Vec<u32> = batch
+        .iter()
+        .flat_map(|input| input.tokens.ids.iter().zip(&input.tokens.places))
+        .filter(|(_, place)| !place.is_visual())
+        .map(|(id, _)| *id)
+        .collect();
+    let Some(seen) = seen else {
+        return language.embed(&text);
+    };
+    if text.is_empty() {
+        return Ok(seen);
+    }
+    let (mut next_text, mut next_seen) = (0, text.len() as u32);
+    let order: Vec<u32> = batch
+        .iter()
+        .flat_map(|input| &input.tokens.places)
+        .map(|place: &Place| {
+            let next = if place.is_visual() {
+                &mut next_seen
+            } else {
+                &mut next_text
+            };
+            *next += 1;
+            *next - 1
+        })
+        .collect();
+    let order = Tensor::new(order, seen.device())?;
+    Tensor::cat(&[language.embed(&text)?, seen], 0)?.index_select(&order, 0)
+}

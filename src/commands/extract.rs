@@ -93,6 +93,7 @@ fn make_shards(
     let Some(plans) = measure(&missing, session, stop) else {
         return Ok(Outcome::Interrupted);
     };
+    machine_is_sound(session)?;
     for (dataset, plan) in &plans {
         failures.add(dataset, &plan.failures);
     }
@@ -125,6 +126,14 @@ fn make_shards(
     });
     bar.finish();
     Ok(outcome?)
+}
+
+/// Refuses to go on where samples fail for want of a program: their shards would be missing them on every machine.
+pub(super) fn machine_is_sound(session: &Session) -> Result<()> {
+    match session.preparer.machine_fault() {
+        Some(fault) => Err(anyhow::anyhow!("{fault}")),
+        None => Ok(()),
+    }
 }
 
 /// The shards that are not there, dataset by dataset; the failures of those that are there are added. A

@@ -78,6 +78,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         }
         limit.add(dataset, &plan.failures);
     }
+    extract::machine_is_sound(&session)?;
     limit.check()?;
     Ok(Ending::Done)
 }

@@ -7,6 +7,7 @@
 
 mod batch;
 mod limit;
+mod measured;
 mod options;
 mod pipeline;
 mod plan;
@@ -26,10 +27,11 @@ use crate::store::{Matrix, Pooled, Shard, Store, StoreError};
 use crate::vlm::{Layer, Model, PooledBatch, TextScope, VlmError};
 
 pub use limit::{FailureLimit, TooManyFailures};
+pub use measured::Measured;
 pub use options::Options;
 pub use pipeline::Pipeline;
 pub use plan::{DatasetPlan, plan};
-pub use prepare::{Measured, Preparer};
+pub use prepare::Preparer;
 pub use progress::{Progress, Tally};
 pub use settings::settings;
 pub use work::{DatasetWork, SHARD_ROWS, ShardWork};
@@ -55,6 +57,9 @@ pub enum ExtractError {
     /// Too many of a dataset's samples are unusable.
     #[error(transparent)]
     TooManyFailures(Box<TooManyFailures>),
+    /// Something is wrong with this machine, so that samples fail which are sound.
+    #[error("{0}. No shard was made of the samples that this concerns")]
+    Machine(String),
     /// A worker thread ended before its work.
     #[error("preparing samples failed: {0}")]
     Worker(String),
@@ -105,6 +110,9 @@ pub fn run(
             progress.advance(&batch.tally());
         }
         let shard = gathered.into_shard(shard.finish());
+        if let Some(fault) = pipeline.machine_fault() {
+            return Err(ExtractError::Machine(fault.to_owned()));
+        }
         store.publish(&shard)?;
         tracing::debug!(
             "made shard {} of {}: {} samples, {} failed",

@@ -1,6 +1,8 @@
 //! Preparing samples on worker threads, a bounded number of batches ahead of the device.
 
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -8,7 +10,8 @@ use rayon::prelude::*;
 
 use super::ExtractError;
 use super::batch::batches;
-use super::prepare::{Measured, Preparer};
+use super::measured::Measured;
+use super::prepare::Preparer;
 use super::progress::Tally;
 use super::work::{Header, ShardWork};
 use crate::store::Failure;
@@ -21,6 +24,18 @@ const AHEAD: usize = 2;
 pub struct Pipeline {
     messages: Option<Receiver<Message>>,
     feeder: Option<JoinHandle<()>>,
+    preparer: Arc<Preparer>,
+    /// Set when nobody waits for more.
+    stopped: Arc<AtomicBool>,
+}
+
+/// The other end of a pipeline.
+struct Feeder {
+    preparer: Arc<Preparer>,
+    budget: usize,
+    pool: rayon::ThreadPool,
+    sender: Sender<Message>,
+    stopped: Arc<AtomicBool>,
 }
 
 enum Message {
@@ -31,6 +46,7 @@ enum Message {
 }
 
 /// Samples that go through the model together.
+#[derive(Default)]
 pub(super) struct Batch {
     pub rows: Vec<u64>,
     pub inputs: Vec<Input>,
@@ -76,21 +92,32 @@ impl Pipeline {
             .build()
             .map_err(|error| failed(error.to_string()))?;
         let (sender, receiver) = bounded(AHEAD);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let feeder = Feeder {
+            preparer: Arc::clone(&preparer),
+            budget,
+            pool,
+            sender,
+            stopped: Arc::clone(&stopped),
+        };
         let feeder = std::thread::Builder::new()
             .name("feeder".into())
             .spawn(move || {
-                for shard in work {
-                    // The other end hangs up when the run stops early.
-                    if feed(&shard, &preparer, budget, &pool, &sender).is_err() {
-                        return;
-                    }
-                }
+                // The other end hangs up when the run stops early.
+                let _ = work.iter().try_for_each(|shard| feeder.feed(shard));
             })
             .map_err(|error| failed(error.to_string()))?;
         Ok(Self {
             messages: Some(receiver),
             feeder: Some(feeder),
+            preparer,
+            stopped,
         })
+    }
+
+    /// What is wrong with this machine rather than with a sample: no shard may be published then.
+    pub(super) fn machine_fault(&self) -> Option<&str> {
+        self.preparer.machine_fault()
     }
 
     /// The next shard, or `None` after the last.
@@ -124,7 +151,8 @@ impl Pipeline {
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
-        // Hanging up first lets a feeder that waits for room end.
+        // Hanging up first lets a feeder that waits for room end; one at work stops after the samples in hand.
+        self.stopped.store(true, Ordering::Relaxed);
         self.messages.take();
         if let Some(feeder) = self.feeder.take() {
             let _ = feeder.join();
@@ -159,72 +187,98 @@ impl ShardInput<'_> {
 /// The other end has hung up.
 struct HungUp;
 
-fn feed(
-    shard: &ShardWork,
-    preparer: &Preparer,
-    budget: usize,
-    pool: &rayon::ThreadPool,
-    sender: &Sender<Message>,
-) -> Result<(), HungUp> {
-    let send = |message| sender.send(message).map_err(|_| HungUp);
-    let dataset = &shard.dataset.dataset;
-    let measured: Vec<Result<Measured, Failure>> = pool.install(|| {
-        shard
-            .samples()
-            .par_iter()
-            .map(|&row| preparer.measure(dataset.as_ref(), row))
-            .collect()
-    });
-    send(Message::Shard(Box::new(shard.clone())))?;
-    let mut failures = Vec::new();
-    let mut usable = Vec::new();
-    for result in measured {
-        match result {
-            Ok(sample) => usable.push(sample),
-            Err(failure) => failures.push(failure),
-        }
+impl Feeder {
+    fn send(&self, message: Message) -> Result<(), HungUp> {
+        self.sender.send(message).map_err(|_| HungUp)
     }
-    if !failures.is_empty() {
-        let failed = failures.len();
-        send(Message::Batch(Batch {
-            rows: Vec::new(),
-            inputs: Vec::new(),
-            passes: Vec::new(),
-            failed,
-            tokens: 0,
-        }))?;
+
+    /// Applies `f` to all items, several at a time.
+    fn each<T: Sync, R: Send>(
+        &self,
+        items: &[T],
+        f: impl Fn(&T) -> R + Sync,
+    ) -> Result<Vec<R>, HungUp> {
+        let unless_stopped = |item: &T| (!self.stopped.load(Ordering::Relaxed)).then(|| f(item));
+        let all = || items.par_iter().map(unless_stopped).collect::<Option<_>>();
+        self.pool.install(all).ok_or(HungUp)
     }
-    let lengths: Vec<usize> = usable.iter().map(Measured::tokens).collect();
-    for range in batches(&lengths, budget) {
-        let tokens = lengths[range.clone()].iter().sum::<usize>() as u64;
-        let samples = &usable[range];
-        let loaded: Vec<Result<Vec<Input>, Failure>> = pool.install(|| {
-            samples
-                .par_iter()
-                .map(|sample| preparer.load(sample))
-                .collect()
-        });
-        let mut batch = Batch {
-            rows: Vec::new(),
-            inputs: Vec::new(),
-            passes: Vec::new(),
-            failed: 0,
-            tokens,
-        };
-        for (sample, result) in samples.iter().zip(loaded) {
+
+    fn feed(&self, shard: &ShardWork) -> Result<(), HungUp> {
+        let dataset = shard.dataset.dataset.as_ref();
+        let measured = self.each(shard.samples(), |&row| self.preparer.measure(dataset, row))?;
+        self.send(Message::Shard(Box::new(shard.clone())))?;
+        let mut failures = Vec::new();
+        let mut usable = Vec::new();
+        for result in measured {
             match result {
-                Ok(inputs) => {
-                    batch.rows.push(sample.row);
-                    batch.passes.push(inputs.len());
-                    batch.inputs.extend(inputs);
-                }
-                Err(failure) => {
-                    batch.failed += 1;
-                    failures.push(failure);
-                }
+                Ok(sample) => usable.push(sample),
+                Err(failure) => failures.push(failure),
             }
         }
-        send(Message::Batch(batch))?;
+        if !failures.is_empty() {
+            let failed = failures.len();
+            self.send(Message::Batch(Batch {
+                failed,
+                ..Batch::default()
+            }))?;
+        }
+        let lengths: Vec<usize> = usable.iter().map(Measured::tokens).collect();
+        let batches = batches(&lengths, self.budget);
+        for window in windows(&batches, self.pool.current_num_threads()) {
+            let samples = &usable[window[0].start..window[window.len() - 1].end];
+            let loaded = self.each(samples, |sample| self.preparer.load(sample))?;
+            let mut loaded = samples.iter().zip(loaded);
+            for range in window {
+                let mut batch = Batch {
+                    tokens: lengths[range.clone()].iter().sum::<usize>() as u64,
+                    ..Batch::default()
+                };
+                for (sample, result) in loaded.by_ref().take(range.len()) {
+                    match result {
+                        Ok(inputs) => {
+                            batch.rows.push(sample.row);
+                            batch.passes.push(inputs.len());
+                            batch.inputs.extend(inputs);
+                        }
+                        Err(failure) => {
+                            batch.failed += 1;
+                            failures.push(failure);
+                        }
+                    }
+                }
+                self.send(Message::Batch(batch))?;
+            }
+        }
+        self.send(Message::End(failures))
     }
-    send(Message::End(failures))
+}
+
+/// Batches that are loaded together: of long samples, such as clips, a batch alone would not keep all workers busy.
+fn windows(batches: &[Range<usize>], workers: usize) -> Vec<&[Range<usize>]> {
+    let mut windows = Vec::new();
+    let mut rest = batches;
+    while let Some(first) = rest.first() {
+        let begun = |batch: &&Range<usize>| batch.end - first.start <= workers;
+        let count = rest.iter().take_while(begun).count().max(1);
+        let (window, after) = rest.split_at(count);
+        windows.push(window);
+        rest = after;
+    }
+    windows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_batches_are_loaded_together_and_large_ones_alone() {
+        let batches = [0..1, 1..2, 2..3, 3..9, 9..10];
+        let found = windows(&batches, 2);
+        assert_eq!(
+            found,
+            [&batches[..2], &batches[2..3], &batches[3..4], &batches[4..]]
+        );
+        assert!(windows(&[], 2).is_empty());
+    }
 }

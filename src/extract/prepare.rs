@@ -1,14 +1,23 @@
 //! From a row of a dataset to what the model takes: first its size, then its pixels.
 
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
+
+use super::measured::{Measured, Seen, in_order};
 use super::options::Options;
 use super::source::Source;
 use crate::checkpoint::Checkpoint;
 use crate::config::{Protocol, TooLong};
 use crate::dataset::{Dataset, Media, MediaKind, Sample};
-use crate::media::{FrameRounding, MediaError, Tiles};
+use crate::media::{Clip, ClipKind, FrameRounding, MediaError, Tiles};
 use crate::prompt::{Prompt, PromptError, Prompter, Tokens};
 use crate::store::Failure;
 use crate::vlm::{self, Extent, Input, Processor, Shape, Visual};
+
+/// The most tokens of a sample where the config says nothing: some checkpoints have a context of 128,000, which would
+/// take the memory of any device.
+const MAX_TOKENS: usize = 32_768;
 
 /// The most times that a sample is halved to fit.
 const HALVINGS: u32 = 16;
@@ -20,24 +29,9 @@ pub struct Preparer {
     rounding: FrameRounding,
     max_tokens: usize,
     options: Options,
-}
-
-/// A sample whose tokens are known and whose pixels are not yet read.
-pub struct Measured {
-    /// The row in the dataset's file.
-    pub row: u64,
-    id: String,
-    prompt: Prompt,
-    /// In the order of the prompt's placeholders, or of the sample's where the prompt has none.
-    media: Vec<Seen>,
-    protocol: Protocol,
-}
-
-/// A picture or clip of a sample, with what its size says.
-struct Seen {
-    media: Media,
-    source: Source,
-    shape: Shape,
+    /// Video files that were looked at: a sample is measured for the plan and again for its shard.
+    clips: Mutex<HashMap<PathBuf, Clip>>,
+    machine_fault: OnceLock<String>,
 }
 
 impl Preparer {
@@ -52,9 +46,16 @@ impl Preparer {
             prompter: Prompter::new(checkpoint)?,
             rounding: processor.frame_rounding(),
             processor,
-            max_tokens: options.max_tokens.unwrap_or(context).min(context),
+            max_tokens: options.max_tokens.unwrap_or(MAX_TOKENS).min(context),
             options,
+            clips: Mutex::default(),
+            machine_fault: OnceLock::new(),
         })
+    }
+
+    /// What is wrong with this machine rather than with a sample, if anything was found: a program that is not there.
+    pub fn machine_fault(&self) -> Option<&str> {
+        self.machine_fault.get().map(String::as_str)
     }
 
     /// Reads a sample and tokenises it; of its pictures only the headers are read, and of its clips only what says
@@ -81,10 +82,7 @@ impl Preparer {
         };
         let sources = media
             .iter()
-            .map(|media| {
-                Source::look(media, &self.options, self.rounding)
-                    .map_err(|error| reason(media, &error))
-            })
+            .map(|media| self.look(media).map_err(|error| self.reason(media, &error)))
             .collect::<Result<Vec<_>, _>>()?;
         let mut measured = Measured {
             row: sample.row,
@@ -98,6 +96,24 @@ impl Preparer {
         }
         self.fit(&mut measured)?;
         Ok(measured)
+    }
+
+    fn look(&self, media: &Media) -> Result<Source, MediaError> {
+        if media.kind == MediaKind::Image {
+            return Source::picture(media, &self.options);
+        }
+        let known = |path: &Path| self.clips.lock().ok()?.get(path).cloned();
+        if let Some(clip) = known(&media.path) {
+            return Source::clip(clip, &self.options, self.rounding);
+        }
+        let clip = Source::probe(media, &self.options)?;
+        // The names of a folder's frames would fill the memory.
+        if clip.kind == ClipKind::File
+            && let Ok(mut clips) = self.clips.lock()
+        {
+            clips.insert(media.path.clone(), clip.clone());
+        }
+        Source::clip(clip, &self.options, self.rounding)
     }
 
     fn prompt(&self, sample: &Sample) -> Result<Prompt, PromptError> {
@@ -131,9 +147,9 @@ impl Preparer {
         sources: impl Iterator<Item = &'a Source>,
         halvings: u32,
     ) -> Result<Vec<Shape>, String> {
-        let extents: Vec<Extent> = sources.map(|source| source.extent(halvings)).collect();
+        let extents: Vec<(Extent, u32)> = sources.map(|source| source.extent(halvings)).collect();
         self.processor
-            .shapes(&extents, halvings)
+            .shapes(&extents)
             .map_err(|error| error.to_string())
     }
 
@@ -143,16 +159,22 @@ impl Preparer {
         if tokens <= self.max_tokens {
             return Ok(());
         }
-        let whose = match self.options.max_tokens {
-            Some(most) if most == self.max_tokens => "extract.max_tokens",
-            _ => "the checkpoint's context",
+        let whose = if self.options.max_tokens.unwrap_or(MAX_TOKENS) == self.max_tokens {
+            "extract.max_tokens"
+        } else {
+            "the checkpoint's context"
         };
         let too_long = format!(
             "it has {tokens} tokens, more than {whose} of {}",
             self.max_tokens
         );
-        if self.options.too_long == TooLong::Fail {
+        if measured.media.is_empty() {
             return Err(too_long);
+        }
+        if self.options.too_long == TooLong::Fail {
+            return Err(format!(
+                "{too_long}; extract.too_long = \"shrink\" would make its pictures smaller and its clips shorter"
+            ));
         }
         for halvings in 1..=HALVINGS {
             let sources = measured.media.iter().map(|seen| &seen.source);
@@ -168,7 +190,7 @@ impl Preparer {
             }
         }
         Err(format!(
-            "{too_long}, and still {} with its pictures as small as they get",
+            "{too_long}, and still {} with its pictures as small and its clips as short as they get",
             measured.longest_pass()
         ))
     }
@@ -184,7 +206,7 @@ impl Preparer {
             visuals.push(self.render(seen).map_err(|error| Failure {
                 row: measured.row,
                 id: measured.id.clone(),
-                reason: reason(&seen.media, &error),
+                reason: self.reason(&seen.media, &error),
             })?);
         }
         if measured.protocol == Protocol::Joint {
@@ -217,6 +239,15 @@ impl Preparer {
         Ok(inputs)
     }
 
+    /// Why a picture or clip cannot be used. It goes into a shard, whose bytes must not depend on where the data lies.
+    fn reason(&self, media: &Media, error: &MediaError) -> String {
+        let reason = format!("{}: {}", media.name, error.problem());
+        if error.is_of_machine() {
+            self.machine_fault.get_or_init(|| reason.clone());
+        }
+        reason
+    }
+
     fn render(&self, seen: &Seen) -> Result<Visual, MediaError> {
         let mut tiles = Tiles::none();
         seen.source.read(&seen.media, &self.options, &mut |frame| {
@@ -226,55 +257,5 @@ impl Preparer {
             tiles,
             shape: seen.shape.clone(),
         })
-    }
-}
-
-/// The media of a sample in the order of a prompt's placeholders: a template may put all pictures first, but leaves
-/// those of one kind in order. There are as many of each kind as the prompter has checked.
-fn in_order(media: Vec<Media>, kinds: &[MediaKind]) -> Vec<Media> {
-    let (pictures, clips): (Vec<_>, Vec<_>) = media
-        .into_iter()
-        .partition(|media| media.kind == MediaKind::Image);
-    let (mut pictures, mut clips) = (pictures.into_iter(), clips.into_iter());
-    let next = |kind: &MediaKind| match kind {
-        MediaKind::Image => pictures.next(),
-        MediaKind::Video => clips.next(),
-    };
-    kinds.iter().filter_map(next).collect()
-}
-
-/// Why a picture or clip cannot be used. It goes into a shard, whose bytes must not depend on where the data lies.
-fn reason(media: &Media, error: &MediaError) -> String {
-    format!("{}: {}", media.name, error.problem())
-}
-
-impl Measured {
-    /// Positions that the sample takes in the language model, in all its passes.
-    pub fn tokens(&self) -> usize {
-        self.prompt.text_len() + self.counts().iter().sum::<usize>()
-    }
-
-    /// Positions of each picture and clip.
-    fn counts(&self) -> Vec<usize> {
-        self.media.iter().map(|seen| seen.shape.tokens()).collect()
-    }
-
-    /// Positions of all pictures, or of all videos.
-    pub fn tokens_of(&self, kind: MediaKind) -> usize {
-        let seen = self.media.iter().filter(|seen| seen.media.kind == kind);
-        seen.map(|seen| seen.shape.tokens()).sum()
-    }
-
-    /// Positions of the longest of its passes.
-    fn longest_pass(&self) -> usize {
-        match self.protocol {
-            Protocol::Joint => self.tokens(),
-            Protocol::Separate => [MediaKind::Image, MediaKind::Video]
-                .map(|kind| self.tokens_of(kind))
-                .into_iter()
-                .chain([self.prompt.text_len()])
-                .max()
-                .unwrap_or(0),
-        }
     }
 }

@@ -66,7 +66,8 @@ pub fn settings(
         pictures: media.bounds(),
         file_max_pixels: media.file_max_pixels,
         file_max_bytes: media.file_max_bytes,
-        // How long a decoder may take is not among them: it changes no vector.
+        // How long a decoder may take is not among them: a sound clip has the same vectors whatever it is, and one
+        // that took too long is told to be tried again.
         video: Video {
             sampling: format!("{sampling:?}"),
             max_frames: video.max_frames,

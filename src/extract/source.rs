@@ -1,7 +1,7 @@
 //! A picture or a clip of a sample: looked at first, read later.
 
 use super::options::Options;
-use crate::dataset::{Media, MediaKind};
+use crate::dataset::Media;
 use crate::media::{self, Clip, FrameRounding, MediaError, Rgb, VideoError};
 use crate::vlm::Extent;
 
@@ -16,18 +16,28 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Looks at a picture's header, or at a clip, and chooses its frames.
-    pub(super) fn look(
-        media: &Media,
+    /// Looks at a picture's header.
+    pub(super) fn picture(media: &Media, options: &Options) -> Result<Self, MediaError> {
+        let size = media::probe_file(&media.path, options.orientation, options.limits)?;
+        Ok(Self::Picture(Extent::Picture(size)))
+    }
+
+    /// Looks at a clip.
+    pub(super) fn probe(media: &Media, options: &Options) -> Result<Clip, MediaError> {
+        Clip::probe(
+            &media.path,
+            options.orientation,
+            options.limits,
+            options.video,
+        )
+    }
+
+    /// Chooses the frames of a clip.
+    pub(super) fn clip(
+        clip: Clip,
         options: &Options,
         rounding: FrameRounding,
     ) -> Result<Self, MediaError> {
-        let (orientation, limits) = (options.orientation, options.limits);
-        if media.kind == MediaKind::Image {
-            let size = media::probe_file(&media.path, orientation, limits)?;
-            return Ok(Self::Picture(Extent::Picture(size)));
-        }
-        let clip = Clip::probe(&media.path, orientation, limits, options.video)?;
         let sampling = options.sampling;
         let mut indices = match sampling.indices(clip.frames, clip.fps, clip.kind, rounding) {
             // A short clip is no fault of the data: it is taken whole, where the references fail.
@@ -40,17 +50,20 @@ impl Source {
         Ok(Self::Clip { clip, indices })
     }
 
-    /// What decides about its tokens, with its frames halved so many times.
-    pub(super) fn extent(&self, halvings: u32) -> Extent {
+    /// What decides about its tokens when these are to be halved so many times: a clip's frames are, until one is left,
+    /// and what is left of the halvings is for the size of pictures and frames.
+    pub(super) fn extent(&self, halvings: u32) -> (Extent, u32) {
         match self {
-            Self::Picture(extent) => *extent,
+            Self::Picture(extent) => (*extent, halvings),
             Self::Clip { clip, indices } => {
                 let frames = halved(indices.len(), halvings);
-                Extent::Clip {
+                let extent = Extent::Clip {
                     size: clip.size,
                     frames,
                     fps: frames as f64 / clip.frames as f64 * clip.fps,
-                }
+                };
+                let of_frames = indices.len().max(1).ilog2();
+                (extent, halvings.saturating_sub(of_frames))
             }
         }
     }

@@ -142,6 +142,18 @@ impl MediaError {
         }
     }
 
+    /// Whether the fault is this machine's rather than the file's: sound files would have it too.
+    pub fn is_of_machine(&self) -> bool {
+        match self {
+            Self::In { source, .. } => source.is_of_machine(),
+            Self::Video(fault) => matches!(
+                fault,
+                VideoError::NoProgram { .. } | VideoError::NotStarted { .. }
+            ),
+            _ => false,
+        }
+    }
+
     /// The fault without the file's path, so that it reads the same on every machine.
     pub fn problem(&self) -> String {
         match self {

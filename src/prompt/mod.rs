@@ -118,6 +118,8 @@ pub struct Prompter {
     video: Option<u32>,
     /// Whether the placeholders are entries of the vocabulary.
     placeholders_have_ids: bool,
+    /// The first token of every text, where the tokenizer has one.
+    bos: Option<String>,
 }
 
 enum Style {
@@ -190,6 +192,7 @@ impl Prompter {
         };
         Ok(Self {
             placeholders_have_ids: matches!(style, Style::Chat(_)),
+            bos: checkpoint.special_tokens.get("bos_token").cloned(),
             tokenizer,
             style,
             image,
@@ -270,9 +273,12 @@ impl Prompter {
     }
 
     fn tokenise(&self, rendered: &Rendered) -> Result<Prompt, PromptError> {
+        // As transformers' `apply_chat_template`: a template that writes the first token itself gets it once.
+        let written = |bos: &String| !bos.is_empty() && rendered.text.starts_with(bos);
+        let add = !self.bos.as_ref().is_some_and(written);
         let encoding = self
             .tokenizer
-            .encode(rendered.text.as_str(), true)
+            .encode(rendered.text.as_str(), add)
             .map_err(|error| PromptError::Tokenise(error.to_string()))?;
         let mut ids = encoding.get_ids().to_vec();
         let mut spans = rendered.spans.iter().peekable();

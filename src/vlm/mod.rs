@@ -174,12 +174,12 @@ pub enum MropeRule {
 
 /// The host's side of a family: from pictures and frames to what its tower takes.
 pub trait Processor: Send + Sync {
-    /// Shapes of all pictures and clips of one sample, from their sizes alone. Each of `halvings` about halves the
-    /// tokens of a picture, as far as the family can; 0 is as the checkpoint asks for.
+    /// Shapes of all pictures and clips of one sample, from their sizes alone. Each comes with how often its tokens are
+    /// to be about halved, as far as the family can; 0 is as the checkpoint asks for.
     ///
     /// # Errors
     /// When one has a size that the family cannot take.
-    fn shapes(&self, media: &[Extent], halvings: u32) -> Result<Vec<Shape>, MediaError>;
+    fn shapes(&self, media: &[(Extent, u32)]) -> Result<Vec<Shape>, MediaError>;
 
     /// Appends the tiles of a picture, or of the next frame of a clip, in the given shape.
     ///

@@ -238,7 +238,7 @@ fn pictures_that_the_reference_refuses_are_refused() {
         for file in refused {
             let path = folder(opened.family.media).join(&file);
             let size = probe_file(&path, Orientation::Apply, Limits::default()).unwrap();
-            let shapes = processor.shapes(&[Extent::Picture(size)], 0);
+            let shapes = processor.shapes(&[(Extent::Picture(size), 0)]);
             assert!(
                 matches!(shapes, Err(MediaError::TooNarrow { .. })),
                 "{file}: {shapes:?}"

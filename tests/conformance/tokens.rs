@@ -146,8 +146,8 @@ fn planned(opened: &Opened, case: &Case) -> Vec<(usize, usize)> {
             fps: taken.len() as f64 / clip.frames as f64 * clip.fps,
         }
     });
-    let extents: Vec<Extent> = pictures.chain(clips).collect();
-    let shapes = processor.shapes(&extents, 0).unwrap();
+    let extents: Vec<_> = pictures.chain(clips).map(|extent| (extent, 0)).collect();
+    let shapes = processor.shapes(&extents).unwrap();
     shapes
         .iter()
         .map(|shape| (shape.tiles(), shape.tokens()))

@@ -45,10 +45,12 @@ pub enum VideoError {
         format: String,
     },
     /// An empty folder, or a video stream without a single frame.
-    #[error("has no frames")]
+    #[error(
+        "has no frames (in a folder: pictures named .jpg, .jpeg, .png, .webp, .bmp, .gif, .tif or .tiff)"
+    )]
     NoFrames,
     /// More frames than [`VideoLimits::max_frames_in_file`](super::VideoLimits::max_frames_in_file).
-    #[error("has more frames than the limit of {limit}")]
+    #[error("has more frames than the limit of {limit}; cut it into shorter clips")]
     TooManyFrames {
         /// The limit.
         limit: u64,
@@ -66,7 +68,10 @@ pub enum VideoError {
         reason: String,
     },
     /// The programs took too long.
-    #[error("{program} took longer than the limit of {seconds} s")]
+    #[error(
+        "{program} gave nothing for {seconds} s; if the clip is sound, raise video.timeout_seconds and run again with \
+         --retry-failed"
+    )]
     Timeout {
         /// The program.
         program: &'static str,
@@ -130,7 +135,10 @@ pub enum VideoError {
         asked: u64,
     },
     /// Sampling by seconds, but the file gives no frame rate.
-    #[error("has no frame rate, so frames cannot be sampled by seconds; use a number of frames")]
+    #[error(
+        "has no frame rate, so nothing can be said about its seconds; store it as a folder of frames, or as a file that \
+         has one"
+    )]
     NoFrameRate,
     /// A rate or a number that no clip can be sampled with.
     #[error("cannot sample {what}")]

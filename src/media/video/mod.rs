@@ -45,7 +45,8 @@ pub struct VideoLimits {
     pub max_pixels: u64,
     /// Frames in a file or a folder, whether they are taken or not. 1,000,000 by default.
     pub max_frames_in_file: u64,
-    /// How long ffprobe may take to look at a file, and how long reading may wait for ffmpeg. Two minutes by default.
+    /// How long ffprobe and ffmpeg may go on without giving anything: a clip that takes longer to its next frame hangs.
+    /// Two minutes by default. (A limit on all of a clip would be one on its length.)
     pub timeout: Duration,
     /// The rate of a folder's frames, which no file says: frames a second. 2 by default.
     pub folder_fps: f64,

@@ -26,7 +26,7 @@ pub(super) enum End {
 
 /// Runs a program. `parse` takes its output apart on a thread of its own (`None` ends it) and waits while `take` is
 /// at work on the item before: no more than two items are about. The program is killed as soon as `take` breaks or
-/// fails, and when waiting for it has taken `limit` in all; time spent in `take` does not count.
+/// fails, and when the next item has not come for `limit`; time spent in `take` does not count.
 ///
 /// # Errors
 /// The program cannot be started, or takes too long; and what `parse` and `take` give.
@@ -75,12 +75,8 @@ pub(super) fn run<T: Send + 'static>(
         program,
         seconds: limit.as_secs_f64(),
     };
-    let mut left = limit;
     loop {
-        let start = Instant::now();
-        let received = items.recv_timeout(left);
-        left = left.saturating_sub(start.elapsed());
-        match received {
+        match items.recv_timeout(limit) {
             Ok(item) => {
                 if take(item?)?.is_break() {
                     return Ok(End::Stopped);
@@ -90,7 +86,7 @@ pub(super) fn run<T: Send + 'static>(
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    let status = child.exit_within(left).ok_or_else(late)?;
+    let status = child.exit_within(limit).ok_or_else(late)?;
     let words = last_words(&words);
     Ok(End::Exited { status, words })
 }

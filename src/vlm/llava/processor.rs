@@ -72,11 +72,11 @@ impl Processor {
 }
 
 impl vlm::Processor for Processor {
-    fn shapes(&self, media: &[Extent], halvings: u32) -> Result<Vec<vlm::Shape>, MediaError> {
-        let is_picture = |extent: &&Extent| matches!(extent, Extent::Picture(_));
+    fn shapes(&self, media: &[(Extent, u32)]) -> Result<Vec<vlm::Shape>, MediaError> {
+        let is_picture = |(extent, _): &&(Extent, u32)| matches!(extent, Extent::Picture(_));
         let alone = media.iter().filter(is_picture).count() == 1;
-        let shape = |extent: &Extent| match (extent, self.newline) {
-            (Extent::Picture(size), _) => self.picture(*size, alone, halvings),
+        let shape = |(extent, halvings): &(Extent, u32)| match (extent, self.newline) {
+            (Extent::Picture(size), _) => self.picture(*size, alone, *halvings),
             (Extent::Clip { frames, .. }, Some(newline)) => Ok(Shape::Clip {
                 side: self.side,
                 frames: *frames,

@@ -2,7 +2,7 @@
 
 use super::Grid;
 use crate::checkpoint::qwen_vl::{Config, Pixels};
-use crate::media::{FrameRounding, MediaError, Resampler, Rgb, Size, Tiles, resize};
+use crate::media::{FrameRounding, MediaError, Resampler, Rgb, Size, Tiles, VideoError, resize};
 use crate::vlm::{self, Extent, PixelBounds, ProcessorOptions};
 
 /// The longest side may be this many times the shortest.
@@ -14,6 +14,8 @@ pub struct Processor {
     factor: u32,
     /// Frames of a slice.
     depth: usize,
+    /// Whether positions depend on the seconds between slices.
+    counts_seconds: bool,
     pictures: Bounds,
     frames: Bounds,
     resampler: Resampler,
@@ -31,6 +33,21 @@ impl Bounds {
         Self {
             min: chosen.min_pixels.unwrap_or(pixels.min_pixels).max(1),
             max: chosen.max_pixels.unwrap_or(pixels.max_pixels).max(1),
+        }
+        .consistent(chosen)
+    }
+
+    /// A bound that the config sets moves the checkpoint's other one along.
+    fn consistent(self, chosen: PixelBounds) -> Self {
+        match chosen.max_pixels {
+            Some(_) => Self {
+                min: self.min.min(self.max),
+                ..self
+            },
+            None => Self {
+                max: self.max.max(self.min),
+                ..self
+            },
         }
     }
 
@@ -51,6 +68,7 @@ impl Processor {
         Self {
             factor: config.vision.factor() as u32,
             depth: config.vision.temporal_patch_size,
+            counts_seconds: config.tokens_per_second.is_some(),
             pictures: Bounds::new(&config.image, options.pictures),
             frames: Bounds::new(&config.video, options.frames),
             resampler: options.resampler,
@@ -59,14 +77,13 @@ impl Processor {
 
     fn grid(&self, extent: &Extent, halvings: u32) -> Result<Grid, MediaError> {
         let (original, frames, fps, bounds) = match *extent {
-            Extent::Picture(size) => {
-                let bounds = self.pictures.halved(halvings, self.factor);
-                (size, 1, None, bounds)
-            }
-            // A clip is halved by taking fewer of its frames.
+            Extent::Picture(size) => (size, 1, None, self.pictures),
             Extent::Clip { size, frames, fps } => (size, frames, Some(fps), self.frames),
         };
-        let resized = smart_resize(original, self.factor, bounds)?;
+        if self.counts_seconds && fps.is_some_and(|fps| !(fps > 0.0 && fps.is_finite())) {
+            return Err(VideoError::NoFrameRate.into());
+        }
+        let resized = smart_resize(original, self.factor, bounds.halved(halvings, self.factor))?;
         Ok(Grid {
             original,
             resized,
@@ -80,10 +97,10 @@ impl Processor {
 }
 
 impl vlm::Processor for Processor {
-    fn shapes(&self, media: &[Extent], halvings: u32) -> Result<Vec<vlm::Shape>, MediaError> {
+    fn shapes(&self, media: &[(Extent, u32)]) -> Result<Vec<vlm::Shape>, MediaError> {
         media
             .iter()
-            .map(|extent| self.grid(extent, halvings).map(vlm::Shape::QwenVl))
+            .map(|(extent, halvings)| self.grid(extent, *halvings).map(vlm::Shape::QwenVl))
             .collect()
     }
 
@@ -116,7 +133,7 @@ fn smart_resize(size: Size, factor: u32, bounds: Bounds) -> Result<Size, MediaEr
         return Err(MediaError::TooNarrow { size, limit });
     }
     let each = |side: &dyn Fn(f64) -> f64| {
-        let side = |length: u32| side(f64::from(length)) as u32 * factor;
+        let side = |length: u32| (side(f64::from(length)) as u32).saturating_mul(factor);
         Size::new(side(size.width), side(size.height))
     };
     let tokens = f64::from(factor);

@@ -62,9 +62,6 @@ pub enum SamplingName {
     LlavaNext,
 }
 
-/// Frames of a second that Qwen-VL is trained on.
-const FPS: f64 = 2.0;
-
 impl Default for Media {
     fn default() -> Self {
         let Limits {
@@ -165,7 +162,7 @@ impl Video {
             SamplingName::Auto => auto,
             SamplingName::Every => Sampling::Every,
             SamplingName::NumFrames => Sampling::NumFrames(self.num_frames.unwrap_or(1)),
-            SamplingName::Fps => Sampling::Fps(self.fps.unwrap_or(FPS)),
+            SamplingName::Fps => self.fps.map_or(Sampling::QWEN_VL, Sampling::Fps),
             SamplingName::LlavaNext => Sampling::LlavaNext,
         }
     }

@@ -31,6 +31,6 @@ pub use error::MediaError;
 pub use exif::Orientation;
 pub use picture::{Limits, Rgb, Size};
 pub use resize::{Resampler, resize};
-pub use square::{fill_levels, pad_to_square, square_tile, squash_tile};
+pub use square::{fill_levels, square_tile, squash_tile};
 pub use tiles::Tiles;
 pub use video::{Clip, ClipKind, FrameRounding, Sampling, VideoError, VideoLimits};

@@ -80,7 +80,9 @@ impl Rgb {
         Size::new(self.width, self.height)
     }
 
+    #[cfg(test)]
     /// Puts another picture on this one, which has room for it at that place.
+    #[cfg(test)]
     pub(super) fn paste(&mut self, picture: &Rgb, left: u32, top: u32) {
         let (stride, len) = (self.stride(), picture.stride());
         if len == 0 {

@@ -225,8 +225,7 @@ pub fn processor(checkpoint: &Checkpoint, options: &ProcessorOptions) -> Box<dyn
 pub fn sampling(family: &Family) -> Sampling {
     match family {
         Family::Llava(_) => Sampling::LlavaNext,
-        // Two a second, as qwen-vl-utils takes them.
-        Family::QwenVl(_) => Sampling::Fps(2.0),
+        Family::QwenVl(_) => Sampling::QWEN_VL,
     }
 }
 

@@ -113,7 +113,6 @@ fn sampling_decides_how_many_frames_there_are() {
 fn clips_that_cannot_be_used_are_counted_and_named() {
     let rows = [
         about("whole"),
-        about("film.mp4"),
         about("hole"),
         about("empty"),
         about("nowhere"),
@@ -132,44 +131,39 @@ fn clips_that_cannot_be_used_are_counted_and_named() {
     let larger = image::RgbImage::new(30, 20);
     larger.save(project.path("sizes/frame_1.png")).unwrap();
     project.write("empty/notes.txt", "no frames yet");
-    project.write("film.mp4", "its content does not matter here");
 
     let ended = without_programs(&project, &["run", "mix.toml"]).expect(0);
     assert!(
-        ended.stderr.contains("7 samples could not be used"),
+        ended.stderr.contains("6 samples could not be used"),
         "{ended}"
     );
-    let mut failures = project.failures();
-    let file = failures.remove(0);
-    assert_eq!((&file["row"], &file["id"]), (&json!(1), &json!("film.mp4")));
-    let reason = file["reason"].as_str().unwrap();
-    assert!(
-        reason.starts_with("film.mp4: ffprobe cannot be started"),
-        "{reason}"
-    );
-    assert!(reason.contains("ffmpeg and ffprobe on PATH"), "{reason}");
+    let failures = project.failures();
     let failure = |row: u64, id: &str, reason: &str| json!({"dataset": "clips", "row": row, "id": id, "reason": reason});
     let expected = [
         failure(
-            2,
+            1,
             "hole",
             "hole: frame number 2 is missing after frame_1.png: elsewhere numbers are only 1 apart",
         ),
-        failure(3, "empty", "empty: has no frames"),
-        failure(4, "nowhere", "nowhere: there is no such file"),
         failure(
-            5,
+            2,
+            "empty",
+            "empty: has no frames (in a folder: pictures named .jpg, .jpeg, .png, .webp, .bmp, .gif, .tif or .tiff)",
+        ),
+        failure(3, "nowhere", "nowhere: there is no such file"),
+        failure(
+            4,
             "sizes",
             "sizes: frame frame_1.png is 30x20, but the clip is 20x20: all frames need the same size",
         ),
         failure(
-            6,
-            "6",
+            5,
+            "5",
             "0 images and 1 videos, but 0 `<image>` and 2 `<video>` in the text",
         ),
         failure(
-            7,
-            "7",
+            6,
+            "6",
             "0 images and 2 videos, but 0 `<image>` and 1 `<video>` in the text",
         ),
     ];
@@ -179,6 +173,8 @@ fn clips_that_cannot_be_used_are_counted_and_named() {
 #[test]
 fn missing_programs_stop_the_run_before_the_model_pass() {
     let project = clips("", &[about("film.mp4")]);
+    // However many samples may fail: these are sound.
+    project.extract(ALL_MAY_FAIL);
     project.write("film.mp4", "its content does not matter here");
     let ended = without_programs(&project, &["run", "mix.toml"]).expect(1);
     assert!(
@@ -188,23 +184,25 @@ fn missing_programs_stop_the_run_before_the_model_pass() {
     assert!(!project.path("run/shards").exists(), "{ended}");
 }
 
-/// By ffprobe where there is one; the machine's own `PATH` is left alone.
 #[test]
 fn a_text_is_no_video() {
     let project = clips("", &[about("clip"), about("film.txt")]);
     project.extract(ALL_MAY_FAIL);
     frames(&project, "clip", 0..2);
     project.write("film.txt", "A cat walks from left to right.\n");
-    let ended = project.run();
+    let ended = project.madmix(&["run", "mix.toml"]);
+    if std::process::Command::new("ffprobe").output().is_err() {
+        // That is found out first, and is no sample's fault.
+        assert!(
+            ended.stderr.contains("ffprobe cannot be started"),
+            "{ended}"
+        );
+        return;
+    }
     let failures = project.failures();
     assert_eq!(failures.len(), 1, "{ended}");
-    let has_ffprobe = std::process::Command::new("ffprobe").output().is_ok();
-    let expected = if has_ffprobe {
-        "film.txt: ffprobe cannot read it as a video"
-    } else {
-        "film.txt: ffprobe cannot be started"
-    };
     let reason = failures[0]["reason"].as_str().unwrap();
+    let expected = "film.txt: ffprobe cannot read it as a video";
     assert!(reason.starts_with(expected), "{reason}");
 }
 
@@ -219,7 +217,12 @@ fn samples_that_are_too_long_fail_or_shrink() {
     project.extract(&format!("max_tokens = {most}"));
     let ended = project.madmix(&["run", "mix.toml"]).expect(1);
     let reason = format!("it has {whole} tokens, more than extract.max_tokens of {most}");
-    assert_eq!(project.failures()[0]["reason"], reason, "{ended}");
+    let failures = project.failures();
+    let found = failures[0]["reason"].as_str().unwrap();
+    assert!(
+        found.starts_with(&reason) && found.contains("too_long"),
+        "{ended}"
+    );
 
     project.extract("too_long = \"shrink\"");
     assert_eq!(planned(&project, "of videos"), tokens(2));
@@ -236,7 +239,7 @@ fn samples_that_are_too_long_fail_or_shrink() {
         "max_tokens = 5",
     );
     let ended = shrunk.madmix(&["plan", "mix.toml"]).expect(1);
-    assert!(ended.stderr.contains("as small as they get"), "{ended}");
+    assert!(ended.stderr.contains("as short as they get"), "{ended}");
 }
 
 #[test]

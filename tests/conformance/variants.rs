@@ -108,3 +108,30 @@ fn row_ends_of_clips_go_where_the_config_says() {
         ));
     }
 }
+
+/// A template may write the tokenizer's first token itself; it stands there once all the same.
+#[test]
+fn a_first_token_that_the_template_writes_is_not_added_again() {
+    let mut seen = 0;
+    for own in families() {
+        if !own.checkpoint.special_tokens.contains_key("bos_token") {
+            continue;
+        }
+        let to = copy_without_weights(own.folder.path());
+        fs_err::copy(own.folder.path().join(WEIGHTS), to.path().join(WEIGHTS)).unwrap();
+        let file = to.path().join("chat_template.json");
+        let mut fields: Value = serde_json::from_slice(&fs_err::read(&file).unwrap()).unwrap();
+        let template = fields["chat_template"].as_str().unwrap();
+        fields["chat_template"] = json!(format!("{{{{ bos_token }}}}{template}"));
+        fs_err::write(&file, fields.to_string()).unwrap();
+
+        let opened = Opened::bare(own.family, Folder::Written(to));
+        let resampler = own.family.resamplers[0].0;
+        let inputs = opened.prepared_with(resampler, Protocol::Joint, 0..3, |_, inputs| inputs);
+        for (case, inputs) in own.reference.cases.iter().zip(inputs) {
+            assert_eq!(inputs[0].tokens.ids, case.input_ids, "{}", case.name);
+        }
+        seen += 1;
+    }
+    assert!(seen > 0);
+}

@@ -85,6 +85,60 @@ pub(super) fn resize_part(
     }
 }
 
+/// A picture in the middle of a square of one colour, which is not made: that of a long strip would not fit into memory.
+pub(super) struct Padded<'a> {
+    pub(super) picture: &'a Rgb,
+    pub(super) side: u32,
+    /// Columns of the colour before the picture.
+    pub(super) left: u32,
+    /// Rows of the colour above it.
+    pub(super) top: u32,
+    pub(super) fill: [u8; 3],
+}
+
+impl Padded<'_> {
+    /// Row `y` of the square, put into `row`.
+    fn copy_row(&self, y: u32, row: &mut Rgb) {
+        for pixel in row.data.chunks_exact_mut(3) {
+            pixel.copy_from_slice(&self.fill);
+        }
+        let stride = self.picture.stride();
+        if let Some(y) = y.checked_sub(self.top)
+            && y < self.picture.height
+        {
+            let from = &self.picture.data[y as usize * stride..][..stride];
+            row.data[self.left as usize * 3..][..stride].copy_from_slice(from);
+        }
+    }
+}
+
+/// [`resize`]s the square to `to` pixels a side. Both sides lose as much, so that rows come first.
+pub(super) fn resize_padded(square: &Padded<'_>, to: u32, resampler: Resampler) -> Rgb {
+    let side = square.side;
+    let mut narrow = Rgb::filled(Size::new(to, side), [0; 3]);
+    let all = 0..to as usize;
+    let axis = (side != to).then(|| Axis::new(side, to, all, resampler));
+    let stride = narrow.stride();
+    narrow
+        .data
+        .par_chunks_exact_mut(stride)
+        .enumerate()
+        .for_each_init(
+            || Rgb::filled(Size::new(side, 1), [0; 3]),
+            |row, (y, out)| {
+                square.copy_row(y as u32, row);
+                match &axis {
+                    Some(axis) => out.copy_from_slice(&along_rows(row, axis, 0, 1).data),
+                    None => out.copy_from_slice(&row.data),
+                }
+            },
+        );
+    match &axis {
+        Some(axis) => along_columns(&narrow, axis, 0),
+        None => narrow,
+    }
+}
+
 /// A part of a picture; the picture itself where that is all of it.
 fn cut(picture: &Rgb, left: u32, top: u32, size: Size) -> Cow<'_, Rgb> {
     if picture.size() == size {

@@ -50,7 +50,7 @@ pub enum VideoError {
     )]
     NoFrames,
     /// More frames than [`VideoLimits::max_frames_in_file`](super::VideoLimits::max_frames_in_file).
-    #[error("has more frames than the limit of {limit}; cut it into shorter clips")]
+    #[error("has more frames than the limit of {limit}")]
     TooManyFrames {
         /// The limit.
         limit: u64,

@@ -186,7 +186,7 @@ mod tests {
         let fault = |names: &[&str]| ordered(names).unwrap_err();
         assert!(fault(&["1.jpg", "01.jpg"]).contains("01.jpg and 1.jpg both have number 1"));
         assert!(fault(&["1.jpg", "cover.jpg"]).contains("cover.jpg has no number"));
-        assert_eq!(fault(&[]), "has no frames");
+        assert!(fault(&[]).starts_with("has no frames"));
         assert!(ordered(&["cover.jpg"]).is_ok());
         assert_eq!(ordered(&["b.jpg", "a.jpg"]).unwrap(), ["a.jpg", "b.jpg"]);
     }

@@ -38,6 +38,9 @@ const LLAVA_NEXT_FRAMES: u64 = 32;
 const LLAVA_NEXT_FOLDER_FRAMES: u64 = 10;
 
 impl Sampling {
+    /// What Qwen-VL is trained on: two frames a second (`FPS` of qwen-vl-utils).
+    pub const QWEN_VL: Self = Self::Fps(2.0);
+
     /// The frames to take of a clip with `total` frames at `fps` frames a second, ascending.
     ///
     /// # Errors

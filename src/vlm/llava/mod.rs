@@ -5,6 +5,7 @@
 
 pub mod packing;
 mod processor;
+mod row_map;
 
 use candle_core::Tensor;
 
@@ -15,7 +16,7 @@ use super::pass::pass;
 use super::vision::vit::Vit;
 use super::{Input, Layer, Model, PooledBatch, TextScope, Visual, VlmError};
 use crate::checkpoint::llava::Config;
-use packing::RowMap;
+use row_map::RowMap;
 
 pub use processor::Processor;
 

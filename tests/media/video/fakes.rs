@@ -57,10 +57,7 @@ fn a_hang_ends_within_the_limit() {
         let fault = stage.probe().and_then(|clip| read_all(&clip)).unwrap_err();
         let (text, kind) = stage.checked(&fault);
         assert_eq!(kind, "timeout", "{text}");
-        assert!(
-            text.ends_with("took longer than the limit of 0.7 s"),
-            "{text}"
-        );
+        assert!(text.contains("gave nothing for 0.7 s"), "{text}");
         assert!(
             start.elapsed() < Duration::from_secs(10),
             "{:?}",
@@ -70,13 +67,15 @@ fn a_hang_ends_within_the_limit() {
 }
 
 #[test]
-fn time_spent_on_a_frame_is_not_the_decoders() {
-    let mut stage = Stage::new(THREE, &format!("{FRAME}; {FRAME}; {FRAME}"));
-    stage.limits.timeout = Duration::from_secs(2);
+fn the_limit_is_on_the_wait_for_a_frame_not_on_the_clip() {
+    let slowly = format!("{FRAME}; sleep 2; {FRAME}; sleep 2; {FRAME}");
+    let mut stage = Stage::new(THREE, &slowly);
+    stage.limits.timeout = Duration::from_secs(3);
     let mut seen = 0;
     let slow = stage.probe().unwrap().read(&[0, 1, 2], &mut |_| {
         seen += 1;
-        std::thread::sleep(Duration::from_millis(800));
+        // Nor on what is done with the frames.
+        std::thread::sleep(Duration::from_millis(500));
         Ok(())
     });
     slow.unwrap();
@@ -112,7 +111,11 @@ fn streams_without_frames_are_faults() {
         let kept = THREE.lines().filter(|line| !line.contains(left_out));
         Stage::new(&kept.collect::<Vec<_>>().join("\n"), FRAME).probe_fault()
     };
-    assert_eq!(without("packet."), ("has no frames".into(), "empty"));
+    let (text, kind) = without("packet.");
+    assert!(
+        text.starts_with("has no frames") && kind == "empty",
+        "{text}"
+    );
     let (text, kind) = without("streams.");
     assert_eq!(
         (text.as_str(), kind),

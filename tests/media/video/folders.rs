@@ -80,7 +80,11 @@ fn a_link_to_frames_is_followed() {
 
 #[test]
 fn folders_that_are_no_clip_are_faults() {
-    assert_eq!(problem(&Studio::new()), ("has no frames".into(), "empty"));
+    let (text, kind) = problem(&Studio::new());
+    assert!(
+        text.starts_with("has no frames") && kind == "empty",
+        "{text}"
+    );
     let (text, kind) = problem(&folder(&["1.png", "2.png", "4.png"]));
     assert!(
         text.starts_with("frame number 3 is missing after 2.png"),

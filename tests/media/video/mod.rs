@@ -67,6 +67,11 @@ fn has_ffmpeg(test: &str) -> bool {
         version.status().is_ok_and(|status| status.success())
     });
     if !here {
+        // Where it has been installed for the tests, none of them may be skipped.
+        assert!(
+            std::env::var_os("MADMIX_TEST_FFMPEG").is_none(),
+            "{test}: ffmpeg is not on PATH"
+        );
         eprintln!("{test} is skipped: ffmpeg is not on PATH");
     }
     here

@@ -77,6 +77,10 @@ pub(super) fn read(
             (("hidden_size", hidden), inner, "out_hidden_size", "silu")
         }
     };
+    // Frames are chosen in pairs.
+    if fields.size("temporal_patch_size", 2)? != 2 {
+        return Err(fields.refuse("temporal_patch_size", "2"));
+    }
     fields.only("hidden_act", &[activation])?;
     if fields.size(out, 3584)? != width {
         return Err(fields.refuse(out, &format!("{width}, the language model's hidden_size")));
@@ -88,7 +92,7 @@ pub(super) fn read(
         num_heads: fields.size("num_heads", 16)?,
         out_hidden_size: width,
         patch_size: fields.size("patch_size", 14)?,
-        temporal_patch_size: fields.size("temporal_patch_size", 2)?,
+        temporal_patch_size: 2,
         spatial_merge_size: fields.size("spatial_merge_size", 2)?,
         rope_theta: rope_theta(fields)?,
         windows: None,

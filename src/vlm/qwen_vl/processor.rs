@@ -211,4 +211,58 @@ mod tests {
         let less = Bounds { min: 1, max: 1000 };
         assert_eq!(less.halved(3, 28).max, 1000);
     }
+
+    #[test]
+    fn a_bound_of_the_config_moves_the_checkpoints_other_one_along() {
+        let own = Bounds { min: 100, max: 200 };
+        let with = |min, max| {
+            let chosen = PixelBounds {
+                min_pixels: min,
+                max_pixels: max,
+            };
+            let bounds = Bounds {
+                min: min.unwrap_or(own.min),
+                max: max.unwrap_or(own.max),
+            };
+            let bounds = bounds.consistent(chosen);
+            (bounds.min, bounds.max)
+        };
+        assert_eq!(with(None, None), (100, 200));
+        assert_eq!(with(Some(300), None), (300, 300));
+        assert_eq!(with(None, Some(50)), (50, 50));
+        assert_eq!(with(Some(150), Some(160)), (150, 160));
+    }
+
+    #[test]
+    fn clips_get_smaller_by_halvings_and_need_a_rate_where_seconds_count() {
+        let bounds = Bounds {
+            min: 3136,
+            max: 100_352,
+        };
+        let mut processor = Processor {
+            factor: 28,
+            depth: 2,
+            counts_seconds: true,
+            pictures: bounds,
+            frames: bounds,
+            resampler: Resampler::default(),
+        };
+        let clip = |fps| Extent::Clip {
+            size: Size::new(640, 360),
+            frames: 5,
+            fps,
+        };
+        let whole = processor.grid(&clip(2.0), 0).unwrap();
+        assert_eq!((whole.slices, whole.seconds_per_slice), (3, Some(1.0)));
+        assert!(processor.grid(&clip(2.0), 1).unwrap().tokens() < whole.tokens());
+        for unknown in [0.0, f64::NAN] {
+            let error = processor.grid(&clip(unknown), 0).unwrap_err();
+            assert_eq!(error.kind(), "no-frame-rate");
+        }
+        processor.counts_seconds = false;
+        assert_eq!(
+            processor.grid(&clip(0.0), 0).unwrap().tokens(),
+            whole.tokens()
+        );
+    }
 }

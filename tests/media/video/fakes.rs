@@ -68,9 +68,9 @@ fn a_hang_ends_within_the_limit() {
 
 #[test]
 fn the_limit_is_on_the_wait_for_a_frame_not_on_the_clip() {
-    let slowly = format!("{FRAME}; sleep 2; {FRAME}; sleep 2; {FRAME}");
+    let slowly = format!("sleep 2; {FRAME}; sleep 2; {FRAME}; sleep 2; {FRAME}");
     let mut stage = Stage::new(THREE, &slowly);
-    stage.limits.timeout = Duration::from_secs(3);
+    stage.limits.timeout = Duration::from_secs(4);
     let mut seen = 0;
     let slow = stage.probe().unwrap().read(&[0, 1, 2], &mut |_| {
         seen += 1;

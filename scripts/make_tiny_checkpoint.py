@@ -233,6 +233,24 @@ def added_tokens(tokenizer: Tokenizer, texts: list[str], plain: list[str] | None
     return {str(tokenizer.token_to_id(text)): {"content": text, **flags, "special": special[text]} for text in texts}
 
 
+def qwen2_tokenizer_config(own: dict) -> dict:
+    """tokenizer_config.json as Qwen2's tokenizer has it; `own` adds to it and overrides it."""
+    common = {
+        "add_prefix_space": False,
+        "additional_special_tokens": ["<|im_start|>", "<|im_end|>"],
+        "bos_token": None,
+        "clean_up_tokenization_spaces": False,
+        "eos_token": "<|im_end|>",
+        "errors": "replace",
+        "model_max_length": 32768,
+        "pad_token": "<|endoftext|>",
+        "split_special_tokens": False,
+        "tokenizer_class": "Qwen2Tokenizer",
+        "unk_token": None,
+    }
+    return dict(sorted((common | own).items()))
+
+
 def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -243,24 +261,8 @@ def make(out: Path) -> None:
     ids = {text: tokenizer.token_to_id(text) for text in SPECIALS}
     rows = (tokenizer.get_vocab_size() // ROWS_MULTIPLE + 1) * ROWS_MULTIPLE
     tokenizer.save(str(out / "tokenizer.json"))
-    write_json(
-        out / "tokenizer_config.json",
-        {
-            "add_prefix_space": False,
-            "added_tokens_decoder": added_tokens(tokenizer, SPECIALS),
-            "additional_special_tokens": ["<|im_start|>", "<|im_end|>"],
-            "bos_token": None,
-            "clean_up_tokenization_spaces": False,
-            "eos_token": "<|im_end|>",
-            "errors": "replace",
-            "model_max_length": 32768,
-            "pad_token": "<|endoftext|>",
-            "processor_class": "LlavaOnevisionProcessor",
-            "split_special_tokens": False,
-            "tokenizer_class": "Qwen2Tokenizer",
-            "unk_token": None,
-        },
-    )
+    own = {"added_tokens_decoder": added_tokens(tokenizer, SPECIALS), "processor_class": "LlavaOnevisionProcessor"}
+    write_json(out / "tokenizer_config.json", qwen2_tokenizer_config(own))
     write_json(
         out / "config.json",
         config(ids["<image>"], ids["<video>"], rows, ids["<|endoftext|>"], ids["<|im_end|>"]),

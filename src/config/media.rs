@@ -41,7 +41,7 @@ pub struct Video {
     pub max_pixels: Option<u64>,
     /// Video files of more bytes are failures.
     pub file_max_bytes: u64,
-    /// How long a decoder may take for one clip.
+    /// How long ffprobe and ffmpeg may go on without giving anything.
     pub timeout_seconds: u64,
 }
 

@@ -125,7 +125,7 @@ pub struct Extract {
     pub max_failure_rate: f64,
     /// Tokens that go through the model together; a longer sample goes alone.
     pub batch_tokens: usize,
-    /// The most tokens of one sample; the checkpoint's context if not said.
+    /// The most tokens of one sample; the checkpoint's context, at most 32,768, if not said.
     pub max_tokens: Option<usize>,
     /// What becomes of a sample with more.
     pub too_long: TooLong,

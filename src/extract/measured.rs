@@ -14,7 +14,6 @@ pub struct Measured {
     pub(super) prompt: Prompt,
     /// In the order of the prompt's placeholders, or of the sample's where the prompt has none.
     pub(super) media: Vec<Seen>,
-    pub(super) protocol: Protocol,
 }
 
 /// A picture or clip of a sample, with what its size says.
@@ -42,8 +41,8 @@ impl Measured {
     }
 
     /// Positions of the longest of its passes.
-    pub(super) fn longest_pass(&self) -> usize {
-        match self.protocol {
+    pub(super) fn longest_pass(&self, protocol: Protocol) -> usize {
+        match protocol {
             Protocol::Joint => self.tokens(),
             Protocol::Separate => [MediaKind::Image, MediaKind::Video]
                 .map(|kind| self.tokens_of(kind))

@@ -23,7 +23,7 @@ pub struct Options {
     pub spans: bool,
     /// Whether modalities are passed together.
     pub protocol: Protocol,
-    /// The most tokens of a pass over one sample; the checkpoint's context if not said.
+    /// The most tokens of a pass over one sample; the checkpoint's context, at most 32,768, if not said.
     pub max_tokens: Option<usize>,
     /// What becomes of a sample with more.
     pub too_long: TooLong,

@@ -11,7 +11,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::{Protocol, TooLong};
 use crate::dataset::{Dataset, Media, MediaKind, Sample};
 use crate::media::{Clip, ClipKind, FrameRounding, MediaError, Tiles};
-use crate::prompt::{Prompt, PromptError, Prompter, Tokens};
+use crate::prompt::{Prompt, PromptError, Prompter};
 use crate::store::Failure;
 use crate::vlm::{self, Extent, Input, Processor, Shape, Visual};
 
@@ -89,7 +89,6 @@ impl Preparer {
             id: sample.id,
             prompt,
             media: self.seen(media, sources)?,
-            protocol: self.options.protocol,
         };
         if measured.tokens() == 0 {
             return Err("it has no tokens".into());
@@ -155,7 +154,8 @@ impl Preparer {
 
     /// Holds a sample against the limit on tokens, and shrinks it where that is asked for.
     fn fit(&self, measured: &mut Measured) -> Result<(), String> {
-        let tokens = measured.longest_pass();
+        let protocol = self.options.protocol;
+        let tokens = measured.longest_pass(protocol);
         if tokens <= self.max_tokens {
             return Ok(());
         }
@@ -182,7 +182,7 @@ impl Preparer {
             for (seen, shape) in measured.media.iter_mut().zip(shapes) {
                 seen.shape = shape;
             }
-            if measured.longest_pass() <= self.max_tokens {
+            if measured.longest_pass(protocol) <= self.max_tokens {
                 for seen in &mut measured.media {
                     seen.source.halve(halvings);
                 }
@@ -191,7 +191,7 @@ impl Preparer {
         }
         Err(format!(
             "{too_long}, and still {} with its pictures as small and its clips as short as they get",
-            measured.longest_pass()
+            measured.longest_pass(protocol)
         ))
     }
 
@@ -209,7 +209,7 @@ impl Preparer {
                 reason: self.reason(&seen.media, &error),
             })?);
         }
-        if measured.protocol == Protocol::Joint {
+        if self.options.protocol == Protocol::Joint {
             return Ok(vec![Input {
                 tokens: measured.prompt.expand(&measured.counts()),
                 visuals,
@@ -222,20 +222,18 @@ impl Preparer {
                 visuals: Vec::new(),
             });
         }
-        let mut alone = |kind: MediaKind, visuals: Vec<Visual>| {
-            let count = visuals.iter().map(|visual| visual.shape.tokens()).sum();
+        let kinds = measured.media.iter().map(|seen| seen.media.kind);
+        let mut visuals: Vec<(MediaKind, Visual)> = kinds.zip(visuals).collect();
+        for kind in [MediaKind::Image, MediaKind::Video] {
+            let count = measured.tokens_of(kind);
             if count > 0 {
-                let tokens: Tokens = self.prompter.bare(kind, count);
-                inputs.push(Input { tokens, visuals });
+                let alone = visuals.extract_if(.., |(found, _)| *found == kind);
+                inputs.push(Input {
+                    visuals: alone.map(|(_, visual)| visual).collect(),
+                    tokens: self.prompter.bare(kind, count),
+                });
             }
-        };
-        let (pictures, clips): (Vec<_>, Vec<_>) = visuals
-            .into_iter()
-            .zip(&measured.media)
-            .partition(|(_, seen)| seen.media.kind == MediaKind::Image);
-        let visuals = |part: Vec<(Visual, _)>| part.into_iter().map(|(visual, _)| visual).collect();
-        alone(MediaKind::Image, visuals(pictures));
-        alone(MediaKind::Video, visuals(clips));
+        }
         Ok(inputs)
     }
 

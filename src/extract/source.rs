@@ -2,12 +2,12 @@
 
 use super::options::Options;
 use crate::dataset::Media;
-use crate::media::{self, Clip, FrameRounding, MediaError, Rgb, VideoError};
+use crate::media::{self, Clip, FrameRounding, MediaError, Rgb, Size, VideoError};
 use crate::vlm::Extent;
 
 /// What a picture or a clip turned out to be, without its pixels.
 pub(super) enum Source {
-    Picture(Extent),
+    Picture(Size),
     Clip {
         clip: Clip,
         /// The frames to take, ascending.
@@ -19,7 +19,7 @@ impl Source {
     /// Looks at a picture's header.
     pub(super) fn picture(media: &Media, options: &Options) -> Result<Self, MediaError> {
         let size = media::probe_file(&media.path, options.orientation, options.limits)?;
-        Ok(Self::Picture(Extent::Picture(size)))
+        Ok(Self::Picture(size))
     }
 
     /// Looks at a clip.
@@ -54,7 +54,7 @@ impl Source {
     /// and what is left of the halvings is for the size of pictures and frames.
     pub(super) fn extent(&self, halvings: u32) -> (Extent, u32) {
         match self {
-            Self::Picture(extent) => (*extent, halvings),
+            Self::Picture(size) => (Extent::Picture(*size), halvings),
             Self::Clip { clip, indices } => {
                 let frames = halved(indices.len(), halvings);
                 let extent = Extent::Clip {

@@ -65,16 +65,14 @@ pub(super) fn resize_part(
     match (rows, columns) {
         (Some(rows), None) => along_rows(picture, &rows, top, part.height),
         (None, Some(columns)) => {
-            let (left, top) = (left, columns.used().start as u32);
-            let used = Size::new(part.width, columns.used().len() as u32);
-            along_columns(&cut(picture, left, top, used), &columns, top as usize)
+            let used = columns.used();
+            let size = Size::new(part.width, used.len() as u32);
+            let narrow = cut(picture, left, used.start as u32, size);
+            along_columns(&narrow, &columns, used.start)
         }
         (Some(rows), Some(columns)) if resampler.columns_first(from, to) => {
-            let used = rows.used();
-            let size = Size::new(used.len() as u32, from.height);
-            let narrow = cut(picture, used.start as u32, 0, size);
-            let rows = rows.moved(used.start);
-            along_rows(&along_columns(&narrow, &columns, 0), &rows, 0, part.height)
+            let low = along_columns(picture, &columns, 0);
+            along_rows(&low, &rows, 0, part.height)
         }
         (Some(rows), Some(columns)) => {
             let used = columns.used();
@@ -98,8 +96,8 @@ pub(super) struct Padded<'a> {
 
 impl Padded<'_> {
     /// Row `y` of the square, put into `row`.
-    fn copy_row(&self, y: u32, row: &mut Rgb) {
-        for pixel in row.data.chunks_exact_mut(3) {
+    fn copy_row(&self, y: u32, row: &mut [u8]) {
+        for pixel in row.chunks_exact_mut(3) {
             pixel.copy_from_slice(&self.fill);
         }
         let stride = self.picture.stride();
@@ -107,7 +105,7 @@ impl Padded<'_> {
             && y < self.picture.height
         {
             let from = &self.picture.data[y as usize * stride..][..stride];
-            row.data[self.left as usize * 3..][..stride].copy_from_slice(from);
+            row[self.left as usize * 3..][..stride].copy_from_slice(from);
         }
     }
 }
@@ -124,12 +122,12 @@ pub(super) fn resize_padded(square: &Padded<'_>, to: u32, resampler: Resampler) 
         .par_chunks_exact_mut(stride)
         .enumerate()
         .for_each_init(
-            || Rgb::filled(Size::new(side, 1), [0; 3]),
+            || vec![0; side as usize * 3],
             |row, (y, out)| {
                 square.copy_row(y as u32, row);
                 match &axis {
-                    Some(axis) => out.copy_from_slice(&along_rows(row, axis, 0, 1).data),
-                    None => out.copy_from_slice(&row.data),
+                    Some(axis) => along_row(row, axis, out),
+                    None => out.copy_from_slice(row),
                 }
             },
         );
@@ -161,20 +159,23 @@ fn along_rows(picture: &Rgb, axis: &Axis, first: u32, count: u32) -> Rgb {
     out.data
         .par_chunks_exact_mut(width)
         .zip(input.par_chunks_exact(stride))
-        .for_each(|(out, row)| {
-            for (i, pixel) in out.chunks_exact_mut(3).enumerate() {
-                let (start, weights) = axis.window(i);
-                let mut sum = [axis.half(); 3];
-                let taken = row[start * 3..][..weights.len() * 3].chunks_exact(3);
-                for (levels, &weight) in taken.zip(weights) {
-                    sum[0] += i32::from(levels[0]) * weight;
-                    sum[1] += i32::from(levels[1]) * weight;
-                    sum[2] += i32::from(levels[2]) * weight;
-                }
-                pixel.copy_from_slice(&axis.levels(sum));
-            }
-        });
+        .for_each(|(out, row)| along_row(row, axis, out));
     out
+}
+
+/// Resamples one row.
+fn along_row(row: &[u8], axis: &Axis, out: &mut [u8]) {
+    for (i, pixel) in out.chunks_exact_mut(3).enumerate() {
+        let (start, weights) = axis.window(i);
+        let mut sum = [axis.half(); 3];
+        let taken = row[start * 3..][..weights.len() * 3].chunks_exact(3);
+        for (levels, &weight) in taken.zip(weights) {
+            sum[0] += i32::from(levels[0]) * weight;
+            sum[1] += i32::from(levels[1]) * weight;
+            sum[2] += i32::from(levels[2]) * weight;
+        }
+        pixel.copy_from_slice(&axis.levels(sum));
+    }
 }
 
 /// Resamples each column of a picture whose first row is row `offset` of the axis.

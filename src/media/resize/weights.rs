@@ -73,14 +73,6 @@ impl Axis {
         }
     }
 
-    /// The same for an input whose first `by` positions, which no window reaches, are cut off.
-    pub(super) fn moved(mut self, by: usize) -> Self {
-        for (start, _) in &mut self.windows {
-            *start -= by as u32;
-        }
-        self
-    }
-
     /// Output positions.
     pub(super) fn len(&self) -> usize {
         self.windows.len()

@@ -6,9 +6,11 @@
 //!
 //! * [`Shard`] – the typed content, its bytes and the checks on reading them
 //! * [`Store`] – a run's folder: which shards are missing, loading and publishing them
+//! * [`Cache`] – shards that outlive their run
 //! * [`publish()`] – atomic, durable writing of any file
 //! * [`Failures`] – the samples that could not be read
 
+mod cache;
 mod error;
 mod failures;
 mod folder;
@@ -18,6 +20,7 @@ mod publish;
 mod settings;
 mod shard;
 
+pub use cache::{Cache, CacheError, CachedShard, Entry, Refused, Removed, Taken, Unfit};
 pub use error::{ShardError, StoreError};
 pub use failures::{FailureRecord, Failures, FailuresError};
 pub use folder::{Missing, SetAside, ShardState, Store};

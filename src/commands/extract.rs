@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use clap::Args;
 
+use super::cached::Cached;
 use super::session::Session;
 use super::{Ending, stop, terminal};
 use crate::config::Protocol;
@@ -55,7 +56,10 @@ pub(super) fn extract(
         &folder.join("config.toml"),
         session.config.to_toml().as_bytes(),
     )?;
-    let outcome = make_shards(&session, &store, missing, &stop, &mut failures);
+    let mut cached = Cached::new(&session.config);
+    let retry = arguments.retry_failed;
+    let missing = cached.take(&store, missing, retry, &stop, &mut failures)?;
+    let outcome = make_shards(&session, &store, missing, &stop, &mut cached, &mut failures);
     // The list is wanted most when there were too many.
     let listed = failures.write();
     if outcome? == Outcome::Interrupted {
@@ -83,6 +87,7 @@ fn make_shards(
     store: &Store,
     missing: Vec<ShardWork>,
     stop: &AtomicBool,
+    cached: &mut Cached,
     failures: &mut FailureLimit,
 ) -> Result<Outcome> {
     if missing.is_empty() {
@@ -121,6 +126,7 @@ fn make_shards(
     };
     let bar = terminal::JobBar::new(total);
     let outcome = extract::run(&pass, &mut pipeline, store, &bar, |shard| {
+        cached.keep(shard);
         failures.add(&shard.dataset, &shard.failures);
         failures.check()
     });

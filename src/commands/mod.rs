@@ -1,6 +1,8 @@
 //! The command line: one file per subcommand. Messages and progress go to stderr, results to stdout.
 
 mod allocator;
+mod cache;
+mod cached;
 mod extract;
 mod models;
 mod plan;
@@ -47,6 +49,8 @@ enum Command {
     Solve(solve::Arguments),
     /// List published checkpoints, with their sizes and settings to start from.
     Models(models::Arguments),
+    /// Look after the cache of shards that runs share.
+    Cache(cache::Arguments),
 }
 
 /// How a command ended that did not fail.
@@ -58,6 +62,7 @@ enum Ending {
 /// Whether the user has to change the command or the config.
 fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<ConfigError>()
+        || error.is::<cache::NotACache>()
         || error.is::<UnknownCard>()
         || matches!(
             error.downcast_ref(),
@@ -88,6 +93,7 @@ fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Extract(arguments) => extract::run(arguments),
         Command::Solve(arguments) => solve::run(arguments),
         Command::Models(arguments) => models::run(arguments),
+        Command::Cache(arguments) => cache::run(arguments),
     };
     match ended {
         Ok(Ending::Done) => ExitCode::SUCCESS,

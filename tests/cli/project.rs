@@ -25,7 +25,7 @@ const VARIABLES: [&str; 5] = [
 ];
 
 const CONFIG: &str = r#"output = "run"
-
+cache = "off"
 [model]
 checkpoint = "[REPO]/models/tiny-llava-onevision"
 device = "cpu"

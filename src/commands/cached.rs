@@ -180,3 +180,119 @@ fn look(
     }
     Ok(Looked::Missing(work, Some(content)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::dataset::{self, DatasetSpec};
+    use crate::extract::DatasetWork;
+    use crate::media::video;
+    use crate::store::{Settings, ShardKey};
+
+    const ROW: &str = r#"{"id": "p", "image": "0.png", "conversations": [{"from": "human", "value": "<image>"}, {"from": "gpt", "value": "It."}]}"#;
+
+    /// A run that looks for the one shard of a dataset with one picture, does something, and keeps the shard that it
+    /// made. Gives what the cache holds then.
+    fn kept(
+        prepare: impl FnOnce(&Path),
+        meanwhile: impl FnOnce(&Path),
+        failures: Vec<Failure>,
+    ) -> usize {
+        let folder = TempDir::new().unwrap();
+        let (path, root) = (folder.path().join("a.jsonl"), folder.path().join("cache"));
+        let picture = folder.path().join("0.png");
+        fs_err::write(&path, ROW).unwrap();
+        prepare(&picture);
+        let spec = DatasetSpec {
+            path,
+            ..DatasetSpec::default()
+        };
+        let opened = dataset::open(&spec).unwrap();
+        let key = ShardKey {
+            checkpoint: "c".into(),
+            settings: Settings::new(&()).unwrap(),
+            dataset: opened.fingerprint().to_owned(),
+        };
+        let work = DatasetWork {
+            name: "a".into(),
+            dataset: opened.into(),
+            key: key.clone(),
+            order: [0].into(),
+        };
+        let mut limit = FailureLimit::new([&work].into_iter(), 1.0, None);
+        let mut cached = Cached {
+            folder: Some(root.clone()),
+            output: folder.path().join("run"),
+            cache: None,
+            wanted: BTreeMap::new(),
+        };
+        let store = Store::open(folder.path().join("run")).unwrap();
+        let missing = vec![ShardWork {
+            dataset: work,
+            index: 0,
+        }];
+        let stop = AtomicBool::new(false);
+        let left = cached
+            .take(&store, missing, false, &stop, &mut limit)
+            .unwrap();
+        assert_eq!(left.len(), 1);
+        meanwhile(&picture);
+        cached.keep(&Shard {
+            key,
+            dataset: "a".into(),
+            index: 0,
+            rows: vec![],
+            modalities: BTreeMap::new(),
+            failures,
+        });
+        Cache::existing(root)
+            .unwrap()
+            .entries(&|_| {})
+            .unwrap()
+            .len()
+    }
+
+    fn failure(reason: &str) -> Vec<Failure> {
+        vec![Failure {
+            id: "p".into(),
+            reason: reason.into(),
+            row: 0,
+        }]
+    }
+
+    #[test]
+    fn a_shard_whose_data_stayed_the_same_is_kept_also_with_failures() {
+        let write = |picture: &Path| fs_err::write(picture, "x").unwrap();
+        assert_eq!(kept(write, |_| {}, vec![]), 1);
+        assert_eq!(
+            kept(|_| {}, |_| {}, failure("0.png: there is no such file")),
+            1
+        );
+    }
+
+    #[test]
+    fn one_whose_data_changed_meanwhile_is_not() {
+        let write =
+            |text: &'static str| move |picture: &Path| fs_err::write(picture, text).unwrap();
+        assert_eq!(kept(write("x"), write("y"), vec![]), 0);
+        assert_eq!(kept(|_| {}, write("y"), vec![]), 0, "it has come");
+        let row = |picture: &Path| {
+            let rows = ROW.replace("It.", "Is.");
+            fs_err::write(picture.with_file_name("a.jsonl"), rows).unwrap();
+        };
+        assert_eq!(kept(write("x"), row, vec![]), 0, "the row has changed");
+    }
+
+    #[test]
+    fn nor_one_with_trouble_that_may_be_this_machines() {
+        let unreadable = |picture: &Path| symlink(picture, picture).unwrap();
+        assert_eq!(kept(unreadable, |_| {}, failure("0.png: loop")), 0);
+        let write = |picture: &Path| fs_err::write(picture, "x").unwrap();
+        let reason = format!("0.png: slow; {}", video::RETRY);
+        assert_eq!(kept(write, |_| {}, failure(&reason)), 0);
+    }
+}

@@ -174,7 +174,7 @@ mod tests {
     fn ends_holes_and_length_of_a_clip_count() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.mp4");
-        let bytes: Vec<u8> = (0..LARGE as u64).map(|i| (i * i >> 7) as u8).collect();
+        let bytes: Vec<u8> = (0..LARGE as u64).map(|i| (i * i >> 7) as u8 | 1).collect();
         let digest = |bytes: &[u8]| {
             fs_err::write(&path, bytes).unwrap();
             clip_digest(&path).unwrap()
@@ -185,8 +185,12 @@ mod tests {
             bytes[from..from + length].fill(0);
             bytes
         };
-        assert_ne!(digest(&hole(0, 1)), digest(&hole(1, 1)), "the start");
-        for (from, length) in [(LARGE - 40, 40), (5 << 20, 1 << 20), (123_457, 200 << 10)] {
+        for (from, length) in [
+            (0, 1),
+            (LARGE - 40, 40),
+            (5 << 20, 1 << 20),
+            (123_457, 200 << 10),
+        ] {
             assert_ne!(digest(&hole(from, length)), whole, "{from}");
         }
         assert_ne!(digest(&bytes[..LARGE - 1]), whole);

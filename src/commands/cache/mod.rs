@@ -29,7 +29,7 @@ enum Action {
     List(list::Arguments),
     /// Read every shard whole and name those that are damaged; change nothing.
     Verify(verify::Arguments),
-    /// Remove damaged shards and other remains, and whatever else the options say.
+    /// Remove damaged shards and other remains, and the shards that all given options hold for.
     Prune(prune::Arguments),
 }
 

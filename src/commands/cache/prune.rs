@@ -16,16 +16,16 @@ const DAY: u64 = 24 * 60 * 60;
 pub(super) struct Arguments {
     #[command(flatten)]
     cache: Where,
-    /// Also shards that no run has made or used for so many days.
+    /// Shards that no run has made or used for so many days.
     #[arg(long, value_name = "N")]
     unused_days: Option<u32>,
-    /// Also shards of the checkpoint whose fingerprint begins so, as `madmix cache list` shows it.
+    /// Shards of the checkpoint whose fingerprint begins so, as `madmix cache list` shows it.
     #[arg(long, value_name = "HEX", value_parser = fingerprint)]
     checkpoint: Option<String>,
-    /// Also shards of the dataset of this name, as the run named it that made them.
+    /// Shards of the dataset of this name, as the run named it that made them.
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
-    /// Every shard.
+    /// All shards.
     #[arg(long, conflicts_with_all = ["unused_days", "checkpoint", "dataset"])]
     all: bool,
     /// Only say what would be removed.

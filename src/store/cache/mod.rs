@@ -140,9 +140,12 @@ impl Cache {
             ..shard.clone()
         };
         let bytes = named.to_bytes().map_err(CacheError::Encode)?;
-        self.describe(&shard.key)?;
+        let write = || {
+            self.describe(&shard.key)?;
+            Ok::<_, CacheError>(publish(&path, &bytes)?)
+        };
         // Somebody who tidies up may remove the folder just after it was made, for want of shards in it.
-        let published = publish(&path, &bytes).or_else(|_| publish(&path, &bytes))?;
+        let published = write().or_else(|_| write())?;
         if published == Published::AlreadyThere {
             mark_as_used(&path);
         }

@@ -165,7 +165,7 @@ fn look(
     };
     let dataset = &work.dataset;
     match cache.take(&dataset.key, &dataset.name, work.index, &content) {
-        Ok(Taken::Hit(shard)) if !(retry && !shard.failures.is_empty()) => {
+        Ok(Taken::Hit(shard)) if !retry || shard.failures.is_empty() => {
             store.publish(&shard)?;
             return Ok(Looked::Found(shard.dataset, shard.failures));
         }

@@ -174,7 +174,9 @@ mod tests {
     fn ends_holes_and_length_of_a_clip_count() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.mp4");
-        let bytes: Vec<u8> = (0..LARGE as u64).map(|i| (i * i >> 7) as u8 | 1).collect();
+        let bytes: Vec<u8> = (0..LARGE as u64)
+            .map(|i| ((i * i) >> 7) as u8 | 1)
+            .collect();
         let digest = |bytes: &[u8]| {
             fs_err::write(&path, bytes).unwrap();
             clip_digest(&path).unwrap()

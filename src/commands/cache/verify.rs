@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::{Where, entries, print, shards};
 use crate::commands::Ending;
+use crate::store::Unfit;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -25,10 +26,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         let path = entry.path.display();
         match &entry.shard {
             Ok(_) => sound += 1,
-            Err(reason) if reason.is_damage() => {
+            Err(reason) if reason.is_damage() || matches!(reason, Unfit::NotRead(_)) => {
                 damaged += 1;
                 writeln!(lines, "{path}: {reason}")?;
             }
+            // Of a newer format, for another madmix.
             Err(reason) => tracing::warn!("{path}: {reason}"),
         }
     }

@@ -41,12 +41,12 @@ impl Cache {
     /// all. Links are not followed.
     ///
     /// # Errors
-    /// When a folder cannot be listed or a file not be read.
+    /// When a folder cannot be listed.
     pub fn entries(&self, progress: &(dyn Fn(usize) + Sync)) -> Result<Vec<Entry>, CacheError> {
         let mut files = Vec::new();
         for folder in self.folders()? {
             files.extend(
-                self.files(&folder)?
+                self::files(&folder)?
                     .into_iter()
                     .filter(|path| of(path).is_some()),
             );
@@ -72,24 +72,24 @@ impl Cache {
         }
         Ok(folders)
     }
+}
 
-    /// The regular files in a key's folder; none when it is gone.
-    pub(super) fn files(&self, folder: &Path) -> Result<Vec<PathBuf>, CacheError> {
-        let entries = match fs_err::read_dir(folder) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries?,
-        };
-        let mut files = Vec::new();
-        for entry in entries {
-            let entry = entry?;
-            match entry.file_type() {
-                Ok(kind) if kind.is_file() => files.push(entry.path()),
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
-            }
+/// The regular files in a key's folder; none when it is gone.
+pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>, CacheError> {
+    let entries = match fs_err::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        match entry.file_type() {
+            Ok(kind) if kind.is_file() => files.push(entry.path()),
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
         }
-        Ok(files)
     }
+    Ok(files)
 }
 
 /// The index and content that a file's name promises.
@@ -105,9 +105,11 @@ fn look(path: PathBuf) -> Result<Option<Entry>, CacheError> {
     let gone = |error: &std::io::Error| error.kind() == ErrorKind::NotFound;
     let (bytes, data) = match (fs_err::read(&path), fs_err::metadata(&path)) {
         (Err(error), _) | (_, Err(error)) if gone(&error) => return Ok(None),
-        (bytes, data) => (bytes?, data?),
+        (bytes, data) => (bytes, data?),
     };
-    let shard = read(&bytes, index, content, None).and_then(|(shard, dataset)| {
+    let read = bytes.map_err(Unfit::NotRead);
+    let read = read.and_then(|bytes| read_as(&bytes, index, content, None));
+    let shard = read.and_then(|(shard, dataset)| {
         let folder = names::folder(&shard.key);
         if path.parent().and_then(Path::file_name) != Some(folder.as_ref()) {
             return Err(Unfit::OtherFolder { folder });
@@ -120,7 +122,7 @@ fn look(path: PathBuf) -> Result<Option<Entry>, CacheError> {
         })
     });
     Ok(Some(Entry {
-        bytes: bytes.len() as u64,
+        bytes: data.len(),
         used: data.modified()?,
         shard,
         path,
@@ -129,7 +131,7 @@ fn look(path: PathBuf) -> Result<Option<Entry>, CacheError> {
 
 /// Reads bytes as the cached shard that their name promises, and gives the name of its dataset. Without `key` any key
 /// will do.
-pub(super) fn read(
+pub(super) fn read_as(
     bytes: &[u8],
     index: u32,
     content: &str,

@@ -70,6 +70,9 @@ pub struct Refused {
 /// Why a file is not the shard that its name promises.
 #[derive(Debug, Error)]
 pub enum Unfit {
+    /// The file system does not give it.
+    #[error("it cannot be read: {0}")]
+    NotRead(io::Error),
     /// Damaged, or of a newer format.
     #[error(transparent)]
     Unreadable(ShardError),
@@ -103,9 +106,11 @@ pub enum Unfit {
 }
 
 impl Unfit {
-    /// Whether the file is worthless. One of a newer format is not: another madmix can read it.
+    /// Whether the file is worthless. One of a newer format is not: another madmix can read it. Nor is one that only
+    /// cannot be read here.
     pub fn is_damage(&self) -> bool {
         match self {
+            Self::NotRead(_) => false,
             Self::Unreadable(error) => error.is_damage(),
             _ => true,
         }

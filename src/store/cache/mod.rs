@@ -116,7 +116,7 @@ impl Cache {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Taken::Miss),
             bytes => bytes?,
         };
-        Ok(match entries::read(&bytes, index, content, Some(key)) {
+        Ok(match entries::read_as(&bytes, index, content, Some(key)) {
             Ok((shard, _)) => {
                 mark_as_used(&path);
                 Taken::Hit(Box::new(Shard {

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use super::entries::files;
 use super::{Cache, CacheError, Entry, KEY_FILE, names};
 use crate::store::clean_stale_temporaries;
 
@@ -52,7 +53,7 @@ impl Cache {
             }
         }
         let folders = self.folders()?;
-        for path in folders.iter().map(|folder| self.files(folder)) {
+        for path in folders.iter().map(|folder| files(folder)) {
             for path in path? {
                 if is_aside(&path) {
                     let bytes = fs_err::metadata(&path).map_or(0, |data| data.len());
@@ -75,29 +76,29 @@ impl Cache {
         clean_stale_temporaries(&self.root)?;
         for folder in folders {
             clean_stale_temporaries(&folder)?;
-            self.remove_if_empty(&folder)?;
+            remove_if_empty(&folder)?;
         }
         Ok(removed)
     }
+}
 
-    /// Removes the folder of a key without shards. What is not a cache's stays, and so does its folder.
-    fn remove_if_empty(&self, folder: &Path) -> Result<(), CacheError> {
-        let is_key = |path: &PathBuf| path.file_name() == Some(KEY_FILE.as_ref());
-        if !self.files(folder)?.iter().all(is_key) {
-            return Ok(());
+/// Removes the folder of a key without shards. What is not a cache's stays, and so does its folder.
+fn remove_if_empty(folder: &Path) -> Result<(), CacheError> {
+    let is_key = |path: &PathBuf| path.file_name() == Some(KEY_FILE.as_ref());
+    if !files(folder)?.iter().all(is_key) {
+        return Ok(());
+    }
+    remove(&folder.join(KEY_FILE))?;
+    match fs_err::remove_dir(folder) {
+        Err(error)
+            if !matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty
+            ) =>
+        {
+            Err(error.into())
         }
-        remove(&folder.join(KEY_FILE))?;
-        match fs_err::remove_dir(folder) {
-            Err(error)
-                if !matches!(
-                    error.kind(),
-                    ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty
-                ) =>
-            {
-                Err(error.into())
-            }
-            _ => Ok(()),
-        }
+        _ => Ok(()),
     }
 }
 

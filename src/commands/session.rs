@@ -23,7 +23,8 @@ pub(super) struct Session {
     pub config: Config,
     pub checkpoint: Checkpoint,
     pub fingerprint: String,
-    pub device: candle_core::Device,
+    /// All of one kind.
+    pub devices: Vec<device::Opened>,
     pub dtype: DType,
     /// The datasets of each domain, in the order of the config.
     pub domains: Vec<Vec<DatasetWork>>,
@@ -55,14 +56,14 @@ impl Session {
             );
             return Err(in_config(message).into());
         }
-        let opened = device::open(&config.model.device)?;
+        let devices = device::open_all(config.model.device.names(), None)?;
         let dtype = device::dtype(
             match config.model.dtype {
                 Dtype::Auto => None,
                 Dtype::F32 => Some(DType::F32),
                 Dtype::Bf16 => Some(DType::BF16),
             },
-            &opened.device,
+            &devices[0].device,
         )
         .map_err(|error| in_config(error.to_string()))?;
         let bars = Arc::new(FileBars::default());
@@ -85,12 +86,16 @@ impl Session {
         let fingerprint = checkpoint.fingerprint(&on_progress)?;
         bars.clear();
         let opening = started.elapsed();
+        let descriptions: Vec<&str> = devices
+            .iter()
+            .map(|opened| opened.description.as_str())
+            .collect();
         tracing::info!(
             "{} ({}), {} on {}",
             checkpoint.name,
             checkpoint.family,
             dtype.as_str(),
-            opened.description
+            descriptions.join(", ")
         );
         let orientation = match (config.model.exif, checkpoint.layout) {
             (Exif::Apply, _) | (Exif::Auto, Layout::HuggingFace) => Orientation::Apply,
@@ -109,7 +114,7 @@ impl Session {
             config,
             checkpoint,
             fingerprint,
-            device: opened.device,
+            devices,
             dtype,
             domains,
             preparer: Arc::new(preparer),

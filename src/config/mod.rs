@@ -3,6 +3,7 @@
 //! Every key but `output`, `model.checkpoint` and the domains has a default. An unknown key is an
 //! error that names its line and the key that was probably meant.
 
+mod devices;
 mod media;
 mod problem;
 mod protocol;
@@ -15,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::{DatasetSpec, Filter};
 use crate::media::Resampler;
 use crate::mix::Aggregation;
-use crate::vlm::{Layer, MropeRule, TextScope, device};
+use crate::vlm::{Layer, MropeRule, TextScope};
 
+pub use devices::Devices;
 pub use media::{Media, SamplingName, Video};
 pub use problem::ConfigError;
 use problem::explain;
@@ -53,9 +55,9 @@ pub struct Config {
 pub struct Model {
     /// A folder, or a hub id `owner/name[@revision]`.
     pub checkpoint: String,
-    /// `auto`, `cpu`, `cuda` or `cuda:N`.
-    #[serde(default = "auto")]
-    pub device: String,
+    /// `auto`, `cpu`, `cuda` or `cuda:N`, or a list of such.
+    #[serde(default)]
+    pub device: Devices,
     /// What the arithmetic is done in.
     #[serde(default)]
     pub dtype: Dtype,
@@ -175,10 +177,6 @@ pub struct Dataset {
     pub filter: Option<Filter>,
 }
 
-fn auto() -> String {
-    "auto".into()
-}
-
 impl Default for Extract {
     fn default() -> Self {
         Self {
@@ -296,7 +294,7 @@ impl Config {
         {
             return Err(format!("mix.layer = {layer} is not among extract.layers"));
         }
-        device::check_name(&self.model.device)?;
+        self.model.device.check()?;
         self.check_domains()?;
         self.check_shares()
     }

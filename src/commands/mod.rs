@@ -2,6 +2,7 @@
 
 mod allocator;
 mod extract;
+mod memory;
 mod models;
 mod plan;
 mod run;
@@ -89,6 +90,7 @@ fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Solve(arguments) => solve::run(arguments),
         Command::Models(arguments) => models::run(arguments),
     };
+    memory::log_peak();
     match ended {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => INTERRUPTED.into(),

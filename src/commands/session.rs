@@ -86,16 +86,12 @@ impl Session {
         let fingerprint = checkpoint.fingerprint(&on_progress)?;
         bars.clear();
         let opening = started.elapsed();
-        let descriptions: Vec<&str> = devices
-            .iter()
-            .map(|opened| opened.description.as_str())
-            .collect();
         tracing::info!(
             "{} ({}), {} on {}",
             checkpoint.name,
             checkpoint.family,
             dtype.as_str(),
-            descriptions.join(", ")
+            described(&devices)
         );
         let orientation = match (config.model.exif, checkpoint.layout) {
             (Exif::Apply, _) | (Exif::Auto, Layout::HuggingFace) => Orientation::Apply,
@@ -126,6 +122,16 @@ impl Session {
     /// All datasets, in the order of the config.
     pub(super) fn datasets(&self) -> impl Iterator<Item = &DatasetWork> {
         self.domains.iter().flatten()
+    }
+}
+
+fn described(devices: &[device::Opened]) -> String {
+    match devices {
+        [one] => one.description.clone(),
+        several => {
+            let each: Vec<&str> = several.iter().map(|one| one.description.as_str()).collect();
+            format!("{} devices: {}", each.len(), each.join(", "))
+        }
     }
 }
 

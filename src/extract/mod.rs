@@ -4,6 +4,25 @@
 //! A shard is a pure function of the checkpoint, the settings, the dataset and its index: which
 //! samples it holds, and how they are packed into batches, depends on nothing else. So a run that was
 //! interrupted makes only what is missing, and ends in the same files.
+//!
+//! # Memory
+//!
+//! What a process holds on the host, apart from the model of a run on the CPU, is at most the sum of
+//!
+//! * for each row that a dataset's filter keeps: 16 bytes, where it lies;
+//! * for each sample that is chosen: 8 bytes for the order, 16 more while that is found, and about 4 for its part of a
+//!   shard that is to be made; for each video file also about half a kilobyte with its name; for each sample that fails
+//!   its id and reason, three times at most;
+//! * for each device: the pixels and tokens of three batches (two that wait and one that is passed) and of what is being
+//!   loaded, a batch more or, where batches have few samples, one sample for each of its workers; the vectors of a
+//!   shard, 64 · 3 · layers · width · 4 bytes, three times while it is published; 64 MiB while a checkpoint is loaded.
+//!   A token's pixels are 0.6 to 2.4 KB (SigLIP's 384² · 3 bytes for 729 tokens, Qwen2-VL's 28² · 3 for one), so a batch
+//!   of 8192 tokens has at most 20 MB;
+//! * for each worker: the row in hand, at most [`MAX_ROW_BYTES`](crate::dataset::MAX_ROW_BYTES), and its parsed form;
+//!   some 200 times its text while that is tokenised, which is refused beyond 32 bytes for each token allowed; one
+//!   picture or frame, decoded, with its file.
+//!
+//! Only the first two hang on how much data there is. Two million rows of which 64 are chosen take 32 MB.
 
 mod batch;
 mod devices;

@@ -73,19 +73,18 @@ pub fn plan(
     advance: &(dyn Fn() + Sync),
 ) -> Option<BTreeMap<String, DatasetPlan>> {
     type Plans = BTreeMap<String, DatasetPlan>;
-    let samples: Vec<(&ShardWork, u64)> = work
-        .iter()
-        .flat_map(|shard| shard.samples().iter().map(move |&i| (shard, i)))
-        .collect();
+    let samples = work.par_iter().flat_map(|shard| {
+        let indices = shard.samples().par_iter();
+        indices.map(move |&index| (shard, index))
+    });
     // Only sums are held, and failures, which stay in order.
     samples
-        .par_iter()
         .try_fold(Plans::new, |mut plans, (shard, index)| {
             if stop.load(Ordering::Relaxed) {
                 return None;
             }
             let dataset = &shard.dataset;
-            let measured = preparer.measure(dataset.dataset.as_ref(), *index);
+            let measured = preparer.measure(dataset.dataset.as_ref(), index);
             advance();
             let plan = plans.entry(dataset.name.clone()).or_default();
             plan.add(shard.index, measured);

@@ -1,7 +1,7 @@
 //! The shards to be made, handed out one by one to whichever device is free.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::vec;
 
 use super::plan::DatasetPlan;
@@ -50,8 +50,9 @@ impl Queue {
     }
 
     pub(super) fn next(&self) -> Option<Next> {
-        // No thread can panic while it holds the lock.
-        let (shard, tally) = self.left.lock().ok()?.next()?;
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let (shard, tally) = left.next()?;
+        drop(left);
         Some(if (self.skip)(&shard) {
             Next::Skipped(tally)
         } else {

@@ -135,7 +135,7 @@ impl<P: FnMut(&Shard) -> Result<(), ExtractError> + Send> Shared<'_, P> {
                     .run(&batch, |rows, pooled| gathered.push(rows, pooled))
                     .map_err(|error| ExtractError::Forward {
                         device: device.clone(),
-                        error,
+                        error: Box::new(error),
                     })?;
                 let mut tally = batch.tally();
                 tally.failures += failed.len() as u64;

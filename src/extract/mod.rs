@@ -75,7 +75,7 @@ pub enum ExtractError {
         /// What people call the device.
         device: String,
         /// Why.
-        error: VlmError,
+        error: Box<VlmError>,
     },
     /// Shards cannot be read or written.
     #[error(transparent)]

@@ -1,5 +1,6 @@
 //! Several devices in one process: the same files, however the run goes.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::assert_ended;
@@ -94,7 +95,7 @@ fn lists_that_make_no_sense() {
         let project = project(device);
         let ended = project.madmix(&["run", "mix.toml"]).expect(2);
         assert!(!project.path("run").exists(), "{ended}");
-        all += &format!("device = {device}\n{}\n", ended.stderr);
+        writeln!(all, "device = {device}\n{}", ended.stderr).unwrap();
     }
     assert_ended!("config_devices", all);
 }

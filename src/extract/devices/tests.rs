@@ -158,42 +158,41 @@ fn fake(device: &str, before: impl Fn(usize) -> Result<(), VlmError> + Send + 's
     }
 }
 
-fn steady(_: usize) -> Result<(), VlmError> {
-    Ok(())
-}
+type Answer = fn(usize) -> Result<(), VlmError>;
 
+const STEADY: Answer = |_| Ok(());
 /// Takes long enough that the other devices get their part.
-fn slow(_: usize) -> Result<(), VlmError> {
+const SLOW: Answer = |_| {
     std::thread::sleep(Duration::from_millis(5));
     Ok(())
-}
+};
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
 #[test]
 fn any_number_of_devices_ends_in_the_same_files() {
     let work = work();
-    let one = work.run(vec![fake("one", steady)], work.queue(), &GO_ON);
+    let one = work.run(vec![fake("one", STEADY)], work.queue(), &GO_ON);
     assert_eq!(one.outcome.unwrap(), Outcome::Complete);
     assert_eq!(one.files.len(), SHARDS as usize);
     assert_eq!(*one.progress.done.lock().unwrap(), work.planned());
 
     // More devices than workers, of which one is slow and one has little memory.
     let passes = [0; 3].map(|_| Arc::new(AtomicUsize::new(0)));
-    let counting = |i: usize, then: fn(usize) -> Result<(), VlmError>| {
+    let counting = |i: usize, then: Answer| {
         let passes = Arc::clone(&passes[i]);
         move |tokens| {
             passes.fetch_add(1, Ordering::Relaxed);
             then(tokens)
         }
     };
-    let small = |tokens| match slow(tokens) {
+    let small: Answer = |tokens| match SLOW(tokens) {
         Ok(()) if tokens > 200 => Err(out_of_memory()),
         result => result,
     };
     let models = vec![
-        fake("a", counting(0, slow)),
-        fake("b", counting(1, slow)),
+        fake("a", counting(0, SLOW)),
+        fake("b", counting(1, SLOW)),
         fake("c", counting(2, small)),
     ];
     let three = work.run(models, work.queue(), &GO_ON);
@@ -216,7 +215,7 @@ fn the_first_error_stops_all_devices() {
             "bad sector".into(),
         )))
     };
-    let models = vec![fake("a", slow), fake("b", broken), fake("c", slow)];
+    let models = vec![fake("a", SLOW), fake("b", broken), fake("c", SLOW)];
     let ended = work.run(models, work.queue(), &GO_ON);
     let error = ended.outcome.unwrap_err().to_string();
     assert_eq!(error, "b: the forward pass failed: bad sector");
@@ -230,7 +229,7 @@ fn the_first_error_stops_all_devices() {
 #[test]
 fn a_panic_on_one_device_is_an_error() {
     let work = work();
-    let models = vec![fake("a", slow), fake("b", |_| panic!("a mistake"))];
+    let models = vec![fake("a", SLOW), fake("b", |_| panic!("a mistake"))];
     let error = work.run(models, work.queue(), &GO_ON).outcome.unwrap_err();
     assert!(
         error.to_string().contains("the thread of b panicked"),
@@ -246,10 +245,10 @@ fn stopping_from_outside_stops_all_devices() {
         let stop = Arc::clone(&stop);
         move |tokens| {
             stop.store(true, Ordering::Relaxed);
-            slow(tokens)
+            SLOW(tokens)
         }
     };
-    let models = vec![fake("a", slow), fake("b", stopping)];
+    let models = vec![fake("a", SLOW), fake("b", stopping)];
     let ended = work.run(models, work.queue(), &stop);
     assert_eq!(ended.outcome.unwrap(), Outcome::Interrupted);
     assert!(ended.files.len() < SHARDS as usize);
@@ -258,9 +257,9 @@ fn stopping_from_outside_stops_all_devices() {
 #[test]
 fn what_others_have_made_is_left_out_and_no_longer_counted() {
     let work = work();
-    let whole = work.run(vec![fake("a", steady)], work.queue(), &GO_ON);
+    let whole = work.run(vec![fake("a", STEADY)], work.queue(), &GO_ON);
     let queue = work.queue().skipping(|shard| shard.index % 3 == 1);
-    let ended = work.run(vec![fake("a", slow), fake("b", slow)], queue, &GO_ON);
+    let ended = work.run(vec![fake("a", SLOW), fake("b", SLOW)], queue, &GO_ON);
     assert_eq!(ended.outcome.unwrap(), Outcome::Complete);
     assert_eq!(ended.files.len(), SHARDS as usize * 2 / 3);
     for (path, bytes) in &ended.files {

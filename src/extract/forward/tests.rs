@@ -63,8 +63,6 @@ fn run(batches: &[Batch], most: usize) -> Seen {
         });
         seen.failures.extend(failures.unwrap());
     }
-    drop(forward);
-    drop(model);
     seen.tried = tried.into_inner().unwrap();
     seen
 }

@@ -56,6 +56,9 @@ struct Shared<'a, P> {
 
 /// Makes the shards of the queue on all devices and publishes each; `published` hears of one after the other.
 ///
+/// # Panics
+/// When there is no model.
+///
 /// # Errors
 /// When a model, a worker or the store fails, or `published` does. The other devices then stop after the batch in hand.
 pub fn run<P>(
@@ -69,6 +72,7 @@ pub fn run<P>(
 where
     P: FnMut(&Shard) -> Result<(), ExtractError> + Send,
 {
+    assert!(!models.is_empty(), "a run has a device");
     let shared = &Shared {
         job,
         queue: Arc::new(queue),

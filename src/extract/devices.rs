@@ -84,12 +84,19 @@ where
     let devices = models.len();
     let share = |i| job.workers / devices + usize::from(i < job.workers % devices);
     let results: Vec<_> = thread::scope(|scope| {
-        let start = |(i, placed)| scope.spawn(move || shared.work(&placed, share(i).max(1)));
-        let threads: Vec<_> = models.into_iter().enumerate().map(start).collect();
+        let mut models = models.into_iter().zip(0..);
+        // The first stays on this thread: glibc keeps freed memory for the tensors of a run on the CPU only here.
+        let first = models.next();
+        let start = |(placed, i)| scope.spawn(move || shared.work(&placed, share(i).max(1)));
+        let others: Vec<_> = models.map(start).collect();
+        let first = first.map(|(placed, i)| shared.work(&placed, share(i).max(1)));
         let end = |thread: ScopedJoinHandle<'_, _>| {
             thread.join().unwrap_or_else(|panic| resume_unwind(panic))
         };
-        threads.into_iter().map(end).collect()
+        first
+            .into_iter()
+            .chain(others.into_iter().map(end))
+            .collect()
     });
     let outcomes: Vec<Outcome> = results.into_iter().collect::<Result<_, _>>()?;
     Ok(if outcomes.contains(&Outcome::Interrupted) {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::progress::Tally;
+use crate::store::Failure;
 use crate::vlm::Input;
 
 /// Samples that go through the model together.
@@ -25,6 +26,16 @@ impl Batch {
         self.ids.push(id);
         self.passes.push(inputs.len());
         self.inputs.extend(inputs);
+    }
+
+    /// The failure of one of its samples.
+    pub(super) fn failure(&self, row: u64, reason: String) -> Failure {
+        let found = self.rows.iter().position(|&other| other == row);
+        Failure {
+            row,
+            id: found.map_or_else(|| row.to_string(), |i| self.ids[i].clone()),
+            reason,
+        }
     }
 
     pub(super) fn tally(&self) -> Tally {

@@ -142,12 +142,21 @@ impl<P: FnMut(&Shard) -> Result<(), ExtractError> + Send> Shared<'_, P> {
                 if stop.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed) {
                     return Ok(Outcome::Interrupted);
                 }
-                let failed = forward
-                    .run(&batch, |rows, pooled| gathered.push(rows, pooled))
+                let mut not_finite = Vec::new();
+                let mut failed = forward
+                    .run(&batch, |rows, pooled| {
+                        not_finite.extend(gathered.push(rows, pooled));
+                    })
                     .map_err(|error| ExtractError::Forward {
                         device: device.clone(),
                         error: Box::new(error),
                     })?;
+                let reason = "its vectors are not finite: the checkpoint overflows on it; try model.dtype = \"f32\"";
+                failed.extend(
+                    not_finite
+                        .iter()
+                        .map(|&row| batch.failure(row, reason.into())),
+                );
                 let mut tally = batch.tally();
                 tally.failures += failed.len() as u64;
                 failures.extend(failed);

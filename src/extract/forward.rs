@@ -66,11 +66,9 @@ impl<'a> Forward<'a> {
                 }
                 None => match self.one_by_one(part)? {
                     Ok(pooled) => take(&batch.rows[samples.clone()], &pooled.merged(passes)),
-                    Err(tokens) => failures.push(Failure {
-                        row: batch.rows[done],
-                        id: batch.ids[done].clone(),
-                        reason: does_not_fit(tokens),
-                    }),
+                    Err(tokens) => {
+                        failures.push(batch.failure(batch.rows[done], does_not_fit(tokens)));
+                    }
                 },
             }
             (inputs, done) = (rest, samples.end);

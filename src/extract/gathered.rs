@@ -29,10 +29,17 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    pub(super) fn push(&mut self, rows: &[u64], batch: &PooledBatch) {
-        self.rows.extend(rows);
+    /// Takes the vectors of samples; gives the rows of those that it leaves out because a vector is not finite, which
+    /// would spoil every mean that they are in.
+    pub(super) fn push(&mut self, rows: &[u64], batch: &PooledBatch) -> Vec<u64> {
+        let mut left_out = Vec::new();
         self.width = batch.width;
-        for sample in 0..rows.len() {
+        for (sample, &row) in rows.iter().enumerate() {
+            if !is_finite(batch, sample, self.names.len()) {
+                left_out.push(row);
+                continue;
+            }
+            self.rows.push(row);
             for modality in Modality::ALL {
                 self.tokens[modality as usize].push(batch.tokens[sample][modality as usize]);
                 for (layer, values) in self.values.iter_mut().enumerate() {
@@ -40,6 +47,7 @@ impl<'a> Gathered<'a> {
                 }
             }
         }
+        left_out
     }
 
     /// The shard, with its samples in the order in which it took them and only the modalities that occur.
@@ -67,5 +75,37 @@ impl<'a> Gathered<'a> {
             modalities,
             failures: header.failures,
         }
+    }
+}
+
+fn is_finite(batch: &PooledBatch, sample: usize, layers: usize) -> bool {
+    let finite = |modality, layer| {
+        let vector = batch.vector(layer, sample, modality);
+        vector.iter().all(|value| value.is_finite())
+    };
+    Modality::ALL
+        .into_iter()
+        .all(|modality| (0..layers).all(|layer| finite(modality, layer)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vector_that_is_not_finite_costs_its_sample_alone() {
+        let mut gathered = Gathered::new(&[Layer::Last]);
+        let mut values = vec![1.0; 3 * 3 * 2];
+        // The second sample's vector of its pictures.
+        values[6 + 2] = f32::NAN;
+        let batch = PooledBatch {
+            width: 2,
+            tokens: vec![[1, 1, 0]; 3],
+            layers: vec![values],
+        };
+        assert_eq!(gathered.push(&[7, 8, 9], &batch), [8]);
+        assert_eq!(gathered.rows, [7, 9]);
+        assert_eq!(gathered.tokens[0], [1, 1]);
+        assert_eq!(gathered.values[0][0].len(), 4);
     }
 }

@@ -1,0 +1,81 @@
+"""Faults at single system calls, through strace.
+
+strace counts the calls of one name in each thread for itself. All files of a run are written by its main thread, so
+that the k-th call of a name there is the same one in every run, up to what the other threads happen to do at the
+time; what a fault did hit is read from strace's log.
+"""
+
+import re
+import shutil
+from dataclasses import dataclass
+
+from common import Broken, Skipped, call
+
+WRITING = "openat creat write writev pwrite64 fsync fdatasync rename renameat renameat2 mkdir mkdirat".split()
+CALLS = [*WRITING, *"unlink unlinkat rmdir link linkat ftruncate flock".split()]
+LINE = re.compile(r"^(\d+) +(\w+)\((.*)")
+
+
+@dataclass(frozen=True)
+class Point:
+    """The k-th call of a name in one thread, with its arguments and result as strace shows them."""
+
+    name: str
+    k: int
+    text: str
+
+    @property
+    def writes(self):
+        """Whether its failure may cost what is being published."""
+        if self.name in ("openat", "creat"):
+            return "O_CREAT" in self.text or self.name == "creat"
+        return self.name in WRITING
+
+
+def needed():
+    if shutil.which("strace") is None:
+        raise Skipped("strace is not installed")
+
+
+def traced(command, log, *options, calls=CALLS):
+    names = ",".join(f"?{name}" for name in calls)
+    return call(["strace", "-f", "-y", "-qq", "-s", "4", "-o", log, "-e", f"trace={names}", *options, *command])
+
+
+def points(command, log, folder):
+    """Every call of an undisturbed run that concerns the run's folder, its parent's names included."""
+    traced(command, log).expect(0)
+    counts, found, first = {}, [], None
+    for line in log.read_text(errors="replace").splitlines():
+        match = LINE.match(line)
+        if match is None:
+            continue
+        thread, name, text = match.groups()
+        counts[thread, name] = k = counts.get((thread, name), 0) + 1
+        if concerns(text, folder):
+            first = first or thread
+            if thread != first:
+                raise Broken(f"two threads of {command} write to {folder}: strace cannot count their calls as one")
+            found.append(Point(name, k, text))
+    if not found:
+        raise Broken(f"strace saw nothing of {command} in {folder}")
+    return found
+
+
+def concerns(text, folder):
+    return str(folder) in text or f"<{folder.parent}>)" in text
+
+
+def injected(command, log, point, fault):
+    """Runs a command with a fault at a point. Returns how it ended and the lines of the calls that were hit."""
+    options = ["-e", f"inject={point.name}:{fault}:when={point.k}"]
+    ended = traced(command, log, *options, calls=[point.name])
+    lines = log.read_text(errors="replace").splitlines()
+    if "signal=" in fault:
+        return ended, [line for line in lines if re.search(r"= \?$", line)]
+    return ended, [line for line in lines if "(INJECTED)" in line]
+
+
+def by_name(hits):
+    """`12 fsync, 3 rename`."""
+    return ", ".join(f"{count} {name}" for name, count in sorted(hits.items(), key=lambda item: -item[1]))

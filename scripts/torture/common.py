@@ -40,11 +40,12 @@ def environment(**more):
     return kept | {"HF_HUB_OFFLINE": "1"} | more
 
 
-def start(command, **more):
+def start(command, cwd=None, **more):
     """Starts a program in the background, its output kept for `end`."""
     return subprocess.Popen(
         [str(part) for part in command],
         env=environment(**more),
+        cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -62,8 +63,8 @@ def end(process):
     return Ended(process.returncode, said, printed)
 
 
-def call(command, **more):
-    return end(start(command, **more))
+def call(command, cwd=None, **more):
+    return end(start(command, cwd, **more))
 
 
 def signal_name(code):

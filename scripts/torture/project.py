@@ -15,6 +15,7 @@ CONFIG = """output = "{output}"
 checkpoint = "{checkpoint}"
 device = "cpu"
 [extract]
+samples_per_dataset = 100000
 max_failure_rate = 0.2
 batch_tokens = 2048
 [[domain]]
@@ -29,13 +30,17 @@ dataset = [{{ path = "mixed.jsonl" }}]
 
 
 class Project:
-    """A config with its data, and how to run it into any folder. `quiet` holds the files of an undisturbed run."""
+    """A config with its data, and how to run it into any folder. `quiet` holds the files of an undisturbed run.
 
-    def __init__(self, madmix, work, config=None):
+    `scale` makes the data of the small project that much longer.
+    """
+
+    def __init__(self, madmix, work, config=None, scale=1):
         self.madmix, self.work = madmix, Path(work)
         self.text, self.beside = (CONFIG, self.work) if config is None else (None, Path(config).resolve().parent)
         if config is None:
-            write_data(self.work)
+            self.work.mkdir(exist_ok=True)
+            write_data(self.work, scale)
         else:
             self.text = Path(config).read_text()
         self.configs = set()
@@ -85,11 +90,11 @@ class Project:
             path.unlink(missing_ok=True)
 
 
-def write_data(folder):
+def write_data(folder, scale):
     for i in range(4):
         (folder / f"{i}.png").write_bytes(png(20, i * 60))
     for name, count in DATASETS:
-        lines = [json.dumps(row(name, i)) for i in range(count)]
+        lines = [json.dumps(row(name, i)) for i in range(scale * count)]
         (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
 
 

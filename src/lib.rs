@@ -15,6 +15,7 @@ pub mod commands;
 pub mod config;
 pub mod dataset;
 pub mod extract;
+pub mod launch;
 pub mod media;
 pub mod mix;
 pub mod modality;

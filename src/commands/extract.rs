@@ -1,4 +1,4 @@
-//! `madmix extract`: the missing shards, then the centroids.
+//! `madmix extract`: the missing shards of this process's share, and the centroids once all are there.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,15 +7,20 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use rayon::prelude::*;
 
+use super::aggregate::{FAILURES, aggregate};
 use super::session::Session;
 use super::{Ending, stop, terminal};
-use crate::config::Protocol;
-use crate::extract::{self, DatasetPlan, FailureLimit, Outcome, Pass, Pipeline, ShardWork, Tally};
-use crate::mix::{self, Centroids, DatasetMean, DatasetSize, DomainMeans, Origin, Provenance};
-use crate::store::Store;
+use crate::extract::{
+    self, DatasetPlan, DatasetWork, FailureLimit, Outcome, Pass, Pipeline, ShardWork, Tally,
+};
+use crate::launch::Share;
+use crate::mix::Centroids;
+use crate::store::{Store, StoreError};
 use crate::vlm;
 
+/// What `run` and `extract` have in common.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The TOML file that describes the run.
@@ -25,37 +30,88 @@ pub(super) struct Arguments {
     pub retry_failed: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
-    Ok(match extract(arguments, "extract")? {
-        Some((session, _)) => {
-            tracing::info!("next: madmix solve {}", session.config.output.display());
-            Ending::Done
-        }
-        None => Ending::Interrupted,
-    })
+#[derive(Args)]
+pub(super) struct ShareArguments {
+    #[command(flatten)]
+    common: Arguments,
+    /// Which of the ranks this process is, from 0; if not given, as srun, a Slurm array, torchrun or a Kubernetes
+    /// Indexed Job says.
+    #[arg(long, value_name = "R")]
+    rank: Option<u64>,
+    /// How many ranks share the work; each makes only its part of the missing shards.
+    #[arg(long, value_name = "N")]
+    ranks: Option<u64>,
 }
 
-/// Makes what is missing and writes the centroids; `None` if it was interrupted. `command` is the subcommand
-/// that goes on from there.
-pub(super) fn extract(
-    arguments: &Arguments,
-    command: &str,
-) -> Result<Option<(Session, Centroids)>> {
+pub(super) fn run(arguments: &ShareArguments) -> Result<Ending> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let share = Share::find(arguments.rank, arguments.ranks, &variable)?;
+    if share != Share::whole() {
+        tracing::info!("{share}");
+    }
     let stop = stop::on_signal().context("listening for signals")?;
+    let Some((session, store)) = make(&arguments.common, &share, &stop, "extract")? else {
+        return Ok(Ending::Resumable);
+    };
+    let run = session.config.output.display();
+    if share.is_whole() {
+        if aggregate(&session.config, &session.manifest, &store)?.is_none() {
+            return Ok(Ending::Resumable);
+        }
+        tracing::info!("next: madmix solve {run}");
+    } else {
+        let others = missing_of_others(&session, &store);
+        tracing::info!(
+            "this share is done; {others} shards of the other ranks are not there yet. Once all are: madmix solve {run}"
+        );
+    }
+    Ok(Ending::Done)
+}
+
+/// Makes all that is missing and writes the centroids; `None` if it was interrupted.
+pub(super) fn whole(arguments: &Arguments) -> Result<Option<(Session, Centroids)>> {
+    let stop = stop::on_signal().context("listening for signals")?;
+    let Some((session, store)) = make(arguments, &Share::whole(), &stop, "run")? else {
+        return Ok(None);
+    };
+    let centroids = aggregate(&session.config, &session.manifest, &store)?;
+    Ok(centroids.map(|centroids| (session, centroids)))
+}
+
+/// Makes the missing shards of a share; `None` if it was interrupted. `command` is the subcommand that goes on from
+/// there.
+fn make(
+    arguments: &Arguments,
+    share: &Share,
+    stop: &AtomicBool,
+    command: &str,
+) -> Result<Option<(Session, Store)>> {
     let session = Session::open(&arguments.config)?;
     let folder = &session.config.output;
     let store = Store::open(folder)?;
+    let list = folder.join(FAILURES);
+    let samples = session
+        .datasets()
+        .map(|dataset| (dataset.name.clone(), dataset.order.len() as u64));
+    // The list of a rank that does not see all of the work would pass for that of the run.
     let mut failures = FailureLimit::new(
-        session.datasets(),
+        samples,
         session.config.extract.max_failure_rate,
-        Some(&folder.join("failures.jsonl")),
+        share.is_whole().then_some(list.as_path()),
     );
-    let missing = missing_shards(&session, &store, arguments.retry_failed, &mut failures)?;
+    let missing = missing_shards(
+        &session,
+        &store,
+        share,
+        arguments.retry_failed,
+        &mut failures,
+    )?;
     crate::store::publish(
         &folder.join("config.toml"),
         session.config.to_toml().as_bytes(),
     )?;
-    let outcome = make_shards(&session, &store, missing, &stop, &mut failures);
+    session.manifest.publish(folder)?;
+    let outcome = make_shards(&session, &store, missing, stop, &mut failures);
     // The list is wanted most when there were too many.
     let listed = failures.write();
     if outcome? == Outcome::Interrupted {
@@ -66,16 +122,7 @@ pub(super) fn extract(
         return Ok(None);
     }
     listed?;
-    if failures.total() > 0 {
-        tracing::warn!(
-            "{} samples could not be used; they are listed in {}",
-            failures.total(),
-            folder.join("failures.jsonl").display()
-        );
-    }
-    let centroids = aggregate(&session, &store)?;
-    centroids.write(&folder.join("centroids.safetensors"))?;
-    Ok(Some((session, centroids)))
+    Ok(Some((session, store)))
 }
 
 fn make_shards(
@@ -136,30 +183,65 @@ pub(super) fn machine_is_sound(session: &Session) -> Result<()> {
     }
 }
 
-/// The shards that are not there, dataset by dataset; the failures of those that are there are added. A
-/// damaged shard is set aside first.
+/// The shards of this share that are not there; the failures of all that are there are added. A damaged shard is set
+/// aside first.
 fn missing_shards(
     session: &Session,
     store: &Store,
+    share: &Share,
     retry: bool,
     failures: &mut FailureLimit,
 ) -> Result<Vec<ShardWork>> {
+    // The number of each dataset's first shard among all shards.
+    let mut next = 0;
+    let datasets: Vec<(u64, &DatasetWork)> = session
+        .datasets()
+        .map(|dataset| {
+            let first = next;
+            next += u64::from(dataset.shards());
+            (first, dataset)
+        })
+        .collect();
+    let looked_at = datasets
+        .par_iter()
+        .map(|(first, dataset)| {
+            if retry {
+                let mine = |index: &u32| share.includes(first + u64::from(*index));
+                store.remove_failed(
+                    &dataset.key,
+                    &dataset.name,
+                    (0..dataset.shards()).filter(mine),
+                )?;
+            }
+            store.missing(&dataset.key, &dataset.name, dataset.shards())
+        })
+        .collect::<Vec<Result<_, StoreError>>>();
     let mut work = Vec::new();
-    for dataset in session.datasets() {
-        if retry {
-            store.remove_failed(&dataset.key, &dataset.name, dataset.shards())?;
-        }
-        let missing = store.missing(&dataset.key, &dataset.name, dataset.shards())?;
+    for ((first, dataset), missing) in datasets.into_iter().zip(looked_at) {
+        let missing = missing?;
         for damaged in &missing.set_aside {
             tracing::warn!("{damaged}");
         }
         failures.add(&dataset.name, &missing.failures);
-        work.extend(missing.indices.iter().map(|&index| ShardWork {
-            dataset: dataset.clone(),
-            index,
+        work.extend(missing.indices.iter().map(|&index| {
+            let shard = ShardWork {
+                dataset: dataset.clone(),
+                index,
+            };
+            (first + u64::from(index), shard)
         }));
     }
-    Ok(work)
+    let mine = share.choose(work, |(place, _)| *place);
+    Ok(mine.into_iter().map(|(_, shard)| shard).collect())
+}
+
+/// How many shards have not been published, by their names alone.
+fn missing_of_others(session: &Session, store: &Store) -> usize {
+    let missing = |dataset: &DatasetWork| {
+        let absent = |index: &u32| !store.shard_path(&dataset.name, *index).exists();
+        (0..dataset.shards()).filter(absent).count()
+    };
+    session.datasets().map(missing).sum()
 }
 
 /// Counts the tokens of all samples, with a bar; `None` if it was stopped.
@@ -173,50 +255,4 @@ pub(super) fn measure(
     let plans = extract::plan(work, &session.preparer, stop, &|| bar.inc(1));
     bar.finish_and_clear();
     plans
-}
-
-/// Averages the shards into one vector per domain and modality.
-fn aggregate(session: &Session, store: &Store) -> Result<Centroids> {
-    let layer = session.config.mix_layer().to_string();
-    let mut domains = Vec::new();
-    let mut samples = 0;
-    for (domain, works) in session.config.domains.iter().zip(&session.domains) {
-        let mut datasets = Vec::new();
-        for work in works {
-            let mut mean = DatasetMean::new(&work.name, work.dataset.len());
-            if session.config.extract.protocol == Protocol::Separate {
-                mean = mean.without_fused();
-            }
-            for index in 0..work.shards() {
-                mean.add(&store.load(&work.key, &work.name, index)?, &layer)?;
-            }
-            samples += mean.samples();
-            datasets.push(mean);
-        }
-        let (name, human) = (domain.name.clone(), domain.human);
-        domains.push(DomainMeans {
-            name,
-            human,
-            datasets,
-        });
-    }
-    let provenance = Provenance {
-        checkpoint: session.checkpoint.name.clone(),
-        fingerprint: session.fingerprint.clone(),
-        samples,
-        madmix: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let sizes = |domain: &DomainMeans| {
-        let size = |mean: &DatasetMean| DatasetSize {
-            name: mean.name().to_owned(),
-            size: mean.size(),
-        };
-        domain.datasets.iter().map(size).collect()
-    };
-    let datasets = domains.iter().map(sizes).collect();
-    let centroids = mix::centroids(&domains, session.config.mix.aggregation)?;
-    Ok(centroids.with_origin(Origin {
-        datasets,
-        provenance,
-    }))
 }

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. Messages and progress go to stderr, results to stdout.
 
+mod aggregate;
 mod allocator;
 mod extract;
 mod models;
@@ -7,6 +8,7 @@ mod plan;
 mod run;
 mod session;
 mod solve;
+mod status;
 mod stop;
 mod terminal;
 
@@ -17,10 +19,11 @@ use clap::{Parser, Subcommand};
 
 use crate::checkpoint::UnknownCard;
 use crate::config::ConfigError;
+use crate::launch::LaunchError;
 use crate::mix::MixError;
 
-/// The run was stopped on request and can go on where it was.
-const INTERRUPTED: u8 = 75;
+/// The run was stopped on request, or is not complete, and can go on where it was.
+const RESUMABLE: u8 = 75;
 /// Wrong usage or config.
 const USAGE: u8 = 2;
 
@@ -41,9 +44,11 @@ enum Command {
     Run(extract::Arguments),
     /// Say what would be done, and what is wrong with the data; change nothing.
     Plan(plan::Arguments),
-    /// Make the missing shards and the centroids, without solving.
-    Extract(extract::Arguments),
-    /// Find weights from the centroids of a finished run.
+    /// Make the missing shards, or a share of them, and the centroids, without solving.
+    Extract(extract::ShareArguments),
+    /// Say what of a run is done, what is missing and what failed.
+    Status(status::Arguments),
+    /// Find weights from the shards or the centroids of a run.
     Solve(solve::Arguments),
     /// List published checkpoints, with their sizes and settings to start from.
     Models(models::Arguments),
@@ -52,13 +57,14 @@ enum Command {
 /// How a command ended that did not fail.
 enum Ending {
     Done,
-    Interrupted,
+    Resumable,
 }
 
 /// Whether the user has to change the command or the config.
 fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<ConfigError>()
         || error.is::<UnknownCard>()
+        || error.is::<LaunchError>()
         || matches!(
             error.downcast_ref(),
             Some(MixError::UnknownMethod { .. } | MixError::Lambda { .. })
@@ -66,7 +72,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
 }
 
 /// Reads the arguments, does what they say and returns the exit code: 0 done, 1 failed, 2 wrong usage or
-/// config, 75 interrupted and resumable.
+/// config, 75 interrupted or incomplete, and resumable.
 pub fn main() -> ExitCode {
     run_with(std::env::args_os())
 }
@@ -86,12 +92,13 @@ fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Plan(arguments) => plan::run(arguments),
         Command::Extract(arguments) => extract::run(arguments),
+        Command::Status(arguments) => status::run(arguments),
         Command::Solve(arguments) => solve::run(arguments),
         Command::Models(arguments) => models::run(arguments),
     };
     match ended {
         Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::Interrupted) => INTERRUPTED.into(),
+        Ok(Ending::Resumable) => RESUMABLE.into(),
         Err(error) => {
             terminal::error(&error);
             if is_usage(&error) {

@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::session::Session;
 use super::{Ending, extract};
-use crate::extract::{FailureLimit, ShardWork};
+use crate::extract::{DatasetWork, FailureLimit, ShardWork};
 
 /// How many failures of a dataset are shown.
 const SHOWN: usize = 10;
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         .collect();
     // Nothing is left behind, so a signal may simply end it.
     let Some(plans) = extract::measure(&work, &session, &AtomicBool::new(false)) else {
-        return Ok(Ending::Interrupted);
+        return Ok(Ending::Resumable);
     };
     let width = session
         .datasets()
@@ -66,7 +66,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         .context("writing to standard output")?;
     }
     let rate = session.config.extract.max_failure_rate;
-    let mut limit = FailureLimit::new(session.datasets(), rate, None);
+    let samples = |dataset: &DatasetWork| (dataset.name.clone(), dataset.order.len() as u64);
+    let mut limit = FailureLimit::new(session.datasets().map(samples), rate, None);
     for (dataset, plan) in &plans {
         for failure in plan.failures.iter().take(SHOWN) {
             let (row, id, reason) = (failure.row, &failure.id, &failure.reason);

@@ -6,8 +6,8 @@ use super::extract::Arguments;
 use super::{Ending, extract, solve};
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
-    let Some((session, centroids)) = extract::extract(arguments, "run")? else {
-        return Ok(Ending::Interrupted);
+    let Some((session, centroids)) = extract::whole(arguments)? else {
+        return Ok(Ending::Resumable);
     };
     let mix = &session.config.mix;
     let mixture = solve::mixture(&centroids, &mix.method, mix.lambda)?;

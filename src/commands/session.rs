@@ -15,18 +15,18 @@ use crate::checkpoint::{self, Checkpoint, Layout, OnProgress, OpenOptions, Step}
 use crate::config::{self, Config, Dtype, Exif};
 use crate::extract::{self, DatasetWork, ExtractError, Preparer, settings};
 use crate::media::{Orientation, Sampling};
-use crate::store::Settings;
+use crate::store::{Manifest, ManifestDataset, Settings};
 use crate::vlm::{self, ProcessorOptions, TextScope, device};
 
 /// Everything that is known before the first sample is read.
 pub(super) struct Session {
     pub config: Config,
     pub checkpoint: Checkpoint,
-    pub fingerprint: String,
     pub device: candle_core::Device,
     pub dtype: DType,
     /// The datasets of each domain, in the order of the config.
     pub domains: Vec<Vec<DatasetWork>>,
+    pub manifest: Manifest,
     pub preparer: Arc<Preparer>,
     pub workers: usize,
     /// How long opening and fingerprinting the checkpoint took.
@@ -101,6 +101,7 @@ impl Session {
             .map_err(ExtractError::from)?;
         let settings = settings(&config, dtype, orientation, sampling);
         let domains = open_datasets(&config, &fingerprint, &settings)?;
+        let manifest = manifest(&checkpoint.name, &fingerprint, &settings, &domains);
         let workers = match config.extract.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers => workers,
@@ -108,10 +109,10 @@ impl Session {
         Ok(Self {
             config,
             checkpoint,
-            fingerprint,
             device: opened.device,
             dtype,
             domains,
+            manifest,
             preparer: Arc::new(preparer),
             workers,
             opening,
@@ -143,6 +144,27 @@ fn preparation(config: &Config, orientation: Orientation, sampling: Sampling) ->
         protocol: extract.protocol,
         max_tokens: extract.max_tokens,
         too_long: extract.too_long,
+    }
+}
+
+fn manifest(
+    checkpoint: &str,
+    fingerprint: &str,
+    settings: &Settings,
+    domains: &[Vec<DatasetWork>],
+) -> Manifest {
+    let entry = |work: &DatasetWork| ManifestDataset {
+        name: work.name.clone(),
+        fingerprint: work.key.dataset.clone(),
+        rows: work.dataset.len(),
+        samples: work.order.len() as u64,
+        shards: work.shards(),
+    };
+    Manifest {
+        checkpoint: checkpoint.to_owned(),
+        fingerprint: fingerprint.to_owned(),
+        settings: settings.clone(),
+        datasets: domains.iter().flatten().map(entry).collect(),
     }
 }
 

@@ -1,4 +1,5 @@
-//! `madmix solve`: weights from centroids, in a moment and without the checkpoint.
+//! `madmix solve`: weights from a run's centroids, in a moment and without the checkpoint; and from its shards, where
+//! many ranks have made them.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,13 +8,15 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use super::Ending;
-use crate::config::Config;
+use super::aggregate::{CENTROIDS, aggregate, inputs};
+use crate::config::{self, Config};
 use crate::mix::{self, Centroids, Mixture, Parameters, Provenance};
 use crate::report;
+use crate::store::{Manifest, Store};
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The folder of a finished run, whose mixture.json is replaced, or a centroids.safetensors.
+    /// The folder of a run whose shards are all there, whose mixture.json is replaced, or a centroids.safetensors.
     run: PathBuf,
     /// mad-mix, uniform or human; if not given, as in the run's config.
     #[arg(long)]
@@ -28,23 +31,12 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let folder = arguments.run.is_dir().then_some(arguments.run.as_path());
-    let file = folder.map_or_else(
-        || arguments.run.clone(),
-        |run| run.join("centroids.safetensors"),
-    );
-    if let Some(folder) = folder
-        && !file.exists()
-    {
-        anyhow::bail!(
-            "{} has no centroids.safetensors: extract it first, with `madmix run` or \
-             `madmix extract`",
-            folder.display()
-        );
-    }
-    let centroids = Centroids::read(&file)?;
-    let configured = match folder.map(|run| run.join("config.toml")) {
-        Some(config) if config.exists() => Config::read(&config)?.mix,
-        _ => crate::config::Mix::default(),
+    let (centroids, configured) = match folder {
+        Some(run) => match of_run(run)? {
+            Some(found) => found,
+            None => return Ok(Ending::Resumable),
+        },
+        None => (Centroids::read(&arguments.run)?, config::Mix::default()),
     };
     let method = arguments.method.as_ref().unwrap_or(&configured.method);
     let mixture = mixture(
@@ -64,6 +56,54 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         show(&mixture)?;
     }
     Ok(Ending::Done)
+}
+
+/// The centroids and the settings of a run's folder. Centroids that are missing, or that are not those of its shards any
+/// more, are made first; `None` where shards are missing for that.
+fn of_run(run: &Path) -> Result<Option<(Centroids, config::Mix)>> {
+    let file = run.join(CENTROIDS);
+    let Some(manifest) = Manifest::find(run)? else {
+        if !file.exists() {
+            return Err(Manifest::read(run).expect_err("there is none").into());
+        }
+        let config = run.join("config.toml");
+        let configured = if config.exists() {
+            Config::read(&config)?.mix
+        } else {
+            config::Mix::default()
+        };
+        return Ok(Some((Centroids::read(&file)?, configured)));
+    };
+    let config = Config::read(&run.join("config.toml"))?;
+    check(&config, &manifest)?;
+    let inputs = inputs(&config, &manifest)?;
+    let current = |centroids: &Centroids| {
+        centroids
+            .origin()
+            .is_some_and(|origin| origin.inputs.as_ref() == Some(&inputs))
+    };
+    let found = file.exists().then(|| Centroids::read(&file)).transpose();
+    let centroids = match found {
+        Ok(Some(centroids)) if current(&centroids) => Some(centroids),
+        Ok(_) => aggregate(&config, &manifest, &Store::open(run)?)?,
+        Err(error) => {
+            tracing::warn!("{error}; so it is done now");
+            aggregate(&config, &manifest, &Store::open(run)?)?
+        }
+    };
+    Ok(centroids.map(|centroids| (centroids, config.mix)))
+}
+
+/// The run's config and manifest were written together; an edited one no longer says what the shards are.
+fn check(config: &Config, manifest: &Manifest) -> Result<()> {
+    let configured = config.domains.iter().flat_map(|domain| &domain.datasets);
+    let names = manifest.datasets.iter().map(|dataset| &dataset.name);
+    anyhow::ensure!(
+        configured.map(|dataset| &dataset.name).eq(names),
+        "config.toml in {} names other datasets than its manifest.json: run `madmix extract` with the config that is meant",
+        config.output.display()
+    );
+    Ok(())
 }
 
 /// The mixture that a method finds.

@@ -7,14 +7,14 @@ use std::sync::atomic::AtomicBool;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 
-use super::INTERRUPTED;
+use super::RESUMABLE;
 
 /// A flag that Ctrl-C, a termination request, or the warning signal of a batch system sets.
 pub(super) fn on_signal() -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGUSR1] {
         // Takes effect only once the flag is set, so it has to be registered first.
-        flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), Arc::clone(&stop))?;
+        flag::register_conditional_shutdown(signal, i32::from(RESUMABLE), Arc::clone(&stop))?;
         flag::register(signal, Arc::clone(&stop))?;
     }
     Ok(stop)

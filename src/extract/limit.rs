@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{DatasetWork, ExtractError};
+use super::ExtractError;
 use crate::store::{Failure, FailureRecord, Failures, StoreError};
 
 /// A dataset lost more samples than it may.
@@ -20,7 +20,7 @@ pub struct TooManyFailures {
     /// How many failed so far.
     pub failed: usize,
     /// How many the dataset was to give.
-    pub samples: usize,
+    pub samples: u64,
     /// The limit in force.
     pub limit: f64,
     /// The first failure's row.
@@ -52,24 +52,22 @@ fn listed(list: Option<&Path>) -> String {
 pub struct FailureLimit {
     rate: f64,
     list: Option<PathBuf>,
-    samples: BTreeMap<String, usize>,
+    samples: BTreeMap<String, u64>,
     failures: Failures,
 }
 
 impl FailureLimit {
-    /// No failures yet; at most `rate` of each dataset's samples may fail. `list` is where they are written,
-    /// if anywhere.
-    pub fn new<'a>(
-        datasets: impl Iterator<Item = &'a DatasetWork>,
+    /// No failures yet; of each dataset, given by name and number of samples, at most `rate` may fail. `list` is
+    /// where they are written, if anywhere.
+    pub fn new(
+        datasets: impl Iterator<Item = (String, u64)>,
         rate: f64,
         list: Option<&Path>,
     ) -> Self {
         Self {
             rate,
             list: list.map(Path::to_owned),
-            samples: datasets
-                .map(|dataset| (dataset.name.clone(), dataset.order.len()))
-                .collect(),
+            samples: datasets.collect(),
             failures: Failures::default(),
         }
     }

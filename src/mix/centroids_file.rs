@@ -2,7 +2,7 @@
 //!
 //! Per view v (`text`, `image`, `video`, `fused`) the tensors `v` (f64 `[k, d]`) and `v.present` (u8 `[k]`), and the one
 //! metadata key `madmix`: `{"format":1,"domains":[{"name":…,"size":…,"human":…|null}]}`, with the datasets and the
-//! provenance under `origin` where they are known.
+//! provenance under `origin` where they are known, and a checksum where madmix wrote it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::centroids::FUSED;
 use super::{Centroids, Domain, MixError, Origin, View};
 use crate::modality::Modality;
-use crate::store::{Published, publish};
+use crate::store::{Published, checksum, publish};
 
 const FORMAT: u32 = 1;
 const METADATA_KEY: &str = "madmix";
@@ -22,6 +22,9 @@ const METADATA_KEY: &str = "madmix";
 #[derive(Serialize, Deserialize)]
 struct Metadata {
     format: u32,
+    /// Of the tensors and of this JSON with an empty checksum; files that others make need none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checksum: Option<String>,
     domains: Vec<Domain>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<Origin>,
@@ -96,20 +99,23 @@ impl Centroids {
                 .collect();
             tensors.insert(format!("{name}.present"), (Dtype::U8, vec![k], present));
         }
-        let metadata = Metadata {
+        let mut metadata = Metadata {
             format: FORMAT,
+            checksum: Some(String::new()),
             domains: self.domains().to_vec(),
             origin: self.origin().cloned(),
         };
-        let json = serde_json::to_string(&metadata).map_err(|error| error.to_string())?;
         let text = |error: SafeTensorError| error.to_string();
-        let mut views = Vec::new();
+        let mut views = BTreeMap::new();
         for (name, (dtype, shape, data)) in &tensors {
-            views.push((
-                name,
-                TensorView::new(*dtype, shape.clone(), data).map_err(text)?,
-            ));
+            let view = TensorView::new(*dtype, shape.clone(), data).map_err(text)?;
+            views.insert(name.as_str(), view);
         }
+        let json = |metadata: &Metadata| {
+            serde_json::to_string(metadata).map_err(|error| error.to_string())
+        };
+        metadata.checksum = Some(checksum(&json(&metadata)?, &views));
+        let json = json(&metadata)?;
         let metadata = HashMap::from([(METADATA_KEY.to_owned(), json)]);
         safetensors::serialize(views, Some(metadata)).map_err(text)
     }
@@ -133,7 +139,8 @@ fn parse(bytes: &[u8]) -> Result<(Metadata, BTreeMap<String, View>), String> {
     }
     let metadata: Metadata = serde_json::from_str(json).map_err(|error| error.to_string())?;
 
-    let mut tensors: BTreeMap<&str, TensorView<'_>> = file.iter().collect();
+    let all: BTreeMap<&str, TensorView<'_>> = file.iter().collect();
+    let mut tensors = all.clone();
     let mut views = BTreeMap::new();
     while let Some((name, matrix)) = tensors.pop_first() {
         let flags = format!("{name}.present");
@@ -143,6 +150,12 @@ fn parse(bytes: &[u8]) -> Result<(Metadata, BTreeMap<String, View>), String> {
             name.to_owned(),
             parse_view(name, &matrix, &present, metadata.domains.len())?,
         );
+    }
+    if let Some(found) = &metadata.checksum {
+        let without = json.replacen(found.as_str(), "", 1);
+        if checksum(&without, &all) != *found {
+            return Err("it is damaged: its checksum does not hold".into());
+        }
     }
     Ok((metadata, views))
 }

@@ -2,5 +2,5 @@
 
 mod table;
 
-pub(crate) use table::align;
 pub use table::mixture_table;
+pub(crate) use table::{align, shown};

@@ -55,7 +55,7 @@ fn cells(domain: &MixtureDomain, human: Option<f64>, scored: &[Modality]) -> Vec
 }
 
 /// A name of bounded length, without what would move the cursor.
-fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     let mut shown: String = name
         .chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })

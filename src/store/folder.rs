@@ -77,6 +77,11 @@ impl Store {
         Ok(Self { root })
     }
 
+    /// The store in a run's folder, to look only: nothing is cleaned.
+    pub fn at(run: impl Into<PathBuf>) -> Self {
+        Self { root: run.into() }
+    }
+
     /// The run's folder.
     pub fn root(&self) -> &Path {
         &self.root
@@ -171,7 +176,7 @@ impl Store {
         })
     }
 
-    /// Removes those of the shards `0..count` of a dataset that hold failures, so that they are made again.
+    /// Removes those of a dataset's shards that hold failures, so that they are made again.
     ///
     /// # Errors
     /// As [`Store::inspect`], and when a shard cannot be removed.
@@ -179,9 +184,9 @@ impl Store {
         &self,
         key: &ShardKey,
         dataset: &str,
-        count: u32,
+        indices: impl Iterator<Item = u32>,
     ) -> Result<(), StoreError> {
-        for index in 0..count {
+        for index in indices {
             match self.inspect(key, dataset, index)? {
                 ShardState::Present(shard) if !shard.failures.is_empty() => {
                     fs_err::remove_file(self.shard_path(dataset, index))?;

@@ -9,9 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use xxhash_rust::xxh3::Xxh3;
 
-use super::{Failure, Matrix, Pooled, Settings, Shard, ShardError, ShardKey};
+use super::{Failure, Matrix, Pooled, Settings, Shard, ShardError, ShardKey, checksum};
 use crate::modality::Modality;
 
 /// The format version that [`Shard::to_bytes`] writes. Every version ever written stays readable.
@@ -49,22 +48,11 @@ struct Version {
 }
 
 impl Header {
-    /// xxh3-128 of the metadata (with an empty checksum) and of each tensor's name, type, shape and bytes, by name.
+    /// The checksum of the tensors and of the metadata with an empty checksum.
     fn checksum(&mut self, tensors: &BTreeMap<&str, TensorView<'_>>) -> Result<String, ShardError> {
         self.checksum.clear();
         let json = serde_json::to_string(self).map_err(ShardError::Metadata)?;
-        let mut hash = Xxh3::new();
-        let mut part = |bytes: &[u8]| {
-            hash.update(&(bytes.len() as u64).to_le_bytes());
-            hash.update(bytes);
-        };
-        part(json.as_bytes());
-        for (name, tensor) in tensors {
-            part(name.as_bytes());
-            part(format!("{} {:?}", tensor.dtype(), tensor.shape()).as_bytes());
-            part(tensor.data());
-        }
-        Ok(format!("{:032x}", hash.digest128()))
+        Ok(checksum(&json, tensors))
     }
 }
 

@@ -7,21 +7,26 @@
 //! * [`Shard`] – the typed content, its bytes and the checks on reading them
 //! * [`Store`] – a run's folder: which shards are missing, loading and publishing them
 //! * [`publish()`] – atomic, durable writing of any file
+//! * [`Manifest`] – what a run's folder is to hold
 //! * [`Failures`] – the samples that could not be read
 
+mod checksum;
 mod error;
 mod failures;
 mod folder;
 mod format;
+mod manifest;
 mod names;
 mod publish;
 mod settings;
 mod shard;
 
+pub(crate) use checksum::checksum;
 pub use error::{ShardError, StoreError};
 pub use failures::{FailureRecord, Failures, FailuresError};
 pub use folder::{Missing, SetAside, ShardState, Store};
 pub use format::FORMAT;
+pub use manifest::{Manifest, ManifestDataset, ManifestError};
 pub use publish::{PublishError, Published, clean_stale_temporaries, publish};
 pub use settings::Settings;
 pub use shard::{Failure, Matrix, Pooled, Shard, ShardKey};

@@ -5,10 +5,11 @@ use serde_json::Value;
 use crate::assert_ended;
 use crate::project::{Ended, Project, REPOSITORY, assert_same};
 
-const FILES: [&str; 16] = [
+const FILES: [&str; 17] = [
     "centroids.safetensors",
     "config.toml",
     "failures.jsonl",
+    "manifest.json",
     "mixture.json",
     "shards/charts/00000.safetensors",
     "shards/dialogues/00000.safetensors",

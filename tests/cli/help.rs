@@ -15,6 +15,7 @@ fn every_subcommand_explains_itself() {
     assert_ended!("help_run", help(&["run", "--help"]));
     assert_ended!("help_plan", help(&["plan", "--help"]));
     assert_ended!("help_extract", help(&["extract", "--help"]));
+    assert_ended!("help_status", help(&["status", "--help"]));
     assert_ended!("help_solve", help(&["solve", "--help"]));
     assert_ended!("help_models", help(&["models", "--help"]));
 }

@@ -16,12 +16,20 @@ use crate::samples::{picture, picture_row, rows};
 pub(crate) const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 const BINARY: &str = env!("CARGO_BIN_EXE_madmix");
 /// What a user's shell may have set and the tests' results must not depend on.
-const VARIABLES: [&str; 5] = [
+const VARIABLES: [&str; 13] = [
     "COLUMNS",
+    "JOB_COMPLETION_INDEX",
+    "LOCAL_RANK",
     "MADMIX_LOG",
+    "MADMIX_RANK",
+    "MADMIX_RANKS",
+    "RANK",
     "RAYON_NUM_THREADS",
     "RUST_BACKTRACE",
     "RUST_LOG",
+    "SLURM_ARRAY_TASK_ID",
+    "SLURM_STEP_ID",
+    "WORLD_SIZE",
 ];
 
 const CONFIG: &str = r#"output = "run"

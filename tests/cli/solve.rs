@@ -119,12 +119,18 @@ fn mistakes() {
     );
     let file = project.path("run/centroids.safetensors");
     let whole = fs_err::read(&file).unwrap();
+    let solve_file = || solve(&["run/centroids.safetensors"]).expect(1);
     project.write("run/centroids.safetensors", &whole[..whole.len() - 9]);
-    assert_ended!("solve_truncated", solve(&["run"]).expect(1));
+    assert_ended!("solve_truncated", solve_file());
     project.write("run/centroids.safetensors", "not centroids");
-    assert_ended!("solve_not_centroids", solve(&["run"]).expect(1));
-    // `run` needs no more than its shards to write them anew.
-    project.run();
+    assert_ended!("solve_not_centroids", solve_file());
+    let mut damaged = whole.clone();
+    damaged[whole.len() - 9] ^= 1;
+    project.write("run/centroids.safetensors", damaged);
+    assert_ended!("solve_damaged", solve_file());
+    // Of a run there are the shards, which is all that it takes to make them again.
+    let ended = solve(&["run"]).expect(0);
+    assert!(ended.stderr.contains("checksum does not hold"), "{ended}");
     assert_eq!(fs_err::read(&file).unwrap(), whole);
 }
 

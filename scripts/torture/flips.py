@@ -4,10 +4,10 @@ import random
 import shutil
 from collections import Counter
 
-from common import Broken, must_equal, tree
+from common import Broken, call, must_equal, tree
 
 # Asked in turn of a run's folder in which one file is damaged.
-COMMANDS = ("run", "solve")
+COMMANDS = ("run", "solve", "status")
 
 
 def flip(path, chance):
@@ -88,21 +88,23 @@ def one(project, name, damage, chance, command):
     damage(path, chance)
     damaged = path.read_bytes() if path.is_file() else None
     try:
-        ended = project.solve(run) if command == "solve" else project.run(run)
+        ended = project.run(run) if command == "run" else call([project.madmix, command, run])
         outcome = "mended"
         if ended.code != 0:
             # Named, and left as it is for a person to look at.
             outcome = "named"
             ended.expect(1, 2)
-            if str(path) not in ended.said:
+            if str(run) not in ended.said or path.name not in ended.said:
                 raise Broken(f"the error does not name {path}:\n{ended.said}")
-            if damaged is not None and path.read_bytes() != damaged:
-                raise Broken(f"{path} was changed by a command that failed:\n{ended.said}")
-            remove(path)
         elif name.startswith("shards/") and damage is not dangling_link and "is damaged" not in ended.said:
             raise Broken(f"nothing was said about {path}:\n{ended.said}")
         elif command == "solve" and (run / "mixture.json").read_bytes() != project.quiet["mixture.json"]:
             raise Broken(f"other weights came of it:\n{ended.said}")
+        if damaged is not None and outcome == "named" and path.read_bytes() != damaged:
+            raise Broken(f"{path} was changed by a command that failed:\n{ended.said}")
+        if outcome == "named" or path.is_dir():
+            # Or of no use to that command, which left it alone.
+            remove(path)
         project.run(run).expect(0)
         must_equal(run, project.quiet, ignore=lambda found: ".corrupt" in found)
     except Broken as broken:

@@ -42,8 +42,8 @@ def attempt(project, folder, chance):
     running = []
     for rank in range(ranks):
         command = project.command(folder, "extract", "--rank", rank, "--ranks", ranks)
-        # Ranks share the cores, so that each takes longer than its part of the work alone.
-        due = time.monotonic() + chance.uniform(0, 1.2 * project.seconds)
+        # Soon enough that most are at work, late enough that something comes of it.
+        due = time.monotonic() + chance.uniform(0, 0.6 * project.seconds)
         running.append((due, chance.choice(SIGNALS), start(command)))
     for due, number, process in sorted(running, key=lambda run: run[0]):
         time.sleep(max(0, due - time.monotonic()))

@@ -43,7 +43,7 @@ def traced(command, log, *options, calls=CALLS):
 
 
 def points(command, log, folder):
-    """Every call of an undisturbed run that concerns the run's folder, its parent's names included."""
+    """The main thread's calls that concern the run's folder, its parent's names included; others may only read there."""
     traced(command, log).expect(0)
     counts, found, first = {}, [], None
     for line in log.read_text(errors="replace").splitlines():
@@ -54,9 +54,11 @@ def points(command, log, folder):
         counts[thread, name] = k = counts.get((thread, name), 0) + 1
         if concerns(text, folder):
             first = first or thread
-            if thread != first:
+            point = Point(name, k, text)
+            if thread == first:
+                found.append(point)
+            elif point.writes:
                 raise Broken(f"two threads of {command} write to {folder}: strace cannot count their calls as one")
-            found.append(Point(name, k, text))
     if not found:
         raise Broken(f"strace saw nothing of {command} in {folder}")
     return found

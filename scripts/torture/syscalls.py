@@ -48,7 +48,7 @@ class Scenario:
     def __init__(self, project, name, subcommand, change=None, ignore=lambda name: False):
         self.project, self.name, self.subcommand, self.change = project, name, subcommand, change
         self.ignore = ignore
-        self.before = tree(self.prepare(f"before-{name}")) if change else None
+        self.before = tree(self.prepare(f"before-{name.replace(chr(32), chr(45))}")) if change else None
 
     def prepare(self, name):
         if self.change is None:
@@ -71,15 +71,19 @@ def scenarios(project):
         shard = folder / SHARD
         shard.write_bytes(shard.read_bytes()[:-1])
 
-    def unsolve(folder):
-        for name in DERIVED:
-            (folder / name).unlink()
+    def without(*names):
+        def change(folder):
+            for name in names:
+                (folder / name).unlink()
+
+        return change
 
     yield Scenario(project, "run", "run")
     # A shard is set aside, and made again.
     yield Scenario(project, "mend", "run", damage, lambda name: name.endswith(".corrupt"))
-    yield Scenario(project, "solve", "solve", unsolve)
+    # As after the last of many ranks, and as for other weights.
+    yield Scenario(project, "solve", "solve", without("centroids.safetensors", "failures.jsonl", "mixture.json"))
+    yield Scenario(project, "solve again", "solve", without("mixture.json"))
 
 
 SHARD = "shards/words/00001.safetensors"
-DERIVED = ("mixture.json",)

@@ -60,10 +60,14 @@ pub(super) fn run(arguments: &ShareArguments) -> Result<Ending> {
         }
         tracing::info!("next: madmix solve {run}");
     } else {
-        let others = missing_of_others(&session, &store);
-        tracing::info!(
-            "this share is done; {others} shards of the other ranks are not there yet. Once all are: madmix solve {run}"
-        );
+        match missing_of_others(&session, &store) {
+            0 => tracing::info!(
+                "this share is done, and so are the others; next: madmix solve {run}"
+            ),
+            others => tracing::info!(
+                "this share is done; {others} shards of other ranks are not there yet. Once all are: madmix solve {run}"
+            ),
+        }
     }
     Ok(Ending::Done)
 }

@@ -12,6 +12,7 @@ use crate::project::{Ended, Project, Tree, assert_same};
 const FAULTS: usize = 8;
 
 /// Whether strace can trace here. It must where `MADMIX_TEST_STRACE` is set.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn has_strace(test: &str) -> bool {
     let mut command = std::process::Command::new("strace");
     command

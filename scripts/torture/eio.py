@@ -31,7 +31,11 @@ def torture(project, options):
         jobs = [
             (point, fault, fails)
             for names, fault, fails in FAULTS
-            for point in spread([p for p in found if p.name in names and (p.writes or not fails)], options.limit // 4)
+            for point in spread(
+                [p for p in found if p.name in names and (p.writes or not fails)],
+                # Each fsync in turn; of the others some, since a kill at each is survived.
+                options.limit if fault == "error=EIO" and "fsync" in names else options.limit // 12,
+            )
         ]
         with ThreadPoolExecutor(options.jobs) as pool:
             for hit in pool.map(lambda job, s=scenario: one(s, *job), enumerate(jobs)):

@@ -11,6 +11,14 @@ RANKS = (1, 2, 5)
 # Most are killed, some asked to stop; 0 lets it come to its end.
 SIGNALS = (signal.SIGKILL,) * 7 + (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT) + (0,) * 2
 
+# How an engine tells a process its share.
+ENGINES = (
+    lambda rank, ranks: {"MADMIX_RANK": rank, "MADMIX_RANKS": ranks},
+    lambda rank, ranks: {"TORCHELASTIC_RUN_ID": "none", "RANK": rank, "WORLD_SIZE": ranks, "LOCAL_RANK": rank},
+    lambda rank, ranks: {"SLURM_STEP_ID": "0", "SLURM_PROCID": rank, "SLURM_STEP_NUM_TASKS": ranks, "SLURM_LOCALID": rank},
+    lambda rank, ranks: {"JOB_COMPLETION_INDEX": rank, "MADMIX_RANKS": ranks},
+)
+
 
 def torture(project, options):
     chance = random.Random(options.seed)
@@ -39,12 +47,13 @@ def torture(project, options):
 def attempt(project, folder, chance):
     """Starts some number of ranks at once and kills each at a moment of its own. Returns how they ended."""
     ranks = chance.choice(RANKS)
+    engine = chance.choice(ENGINES)
+    command = project.command(folder, "extract")
     running = []
     for rank in range(ranks):
-        command = project.command(folder, "extract", "--rank", rank, "--ranks", ranks)
         # Soon enough that most are at work, late enough that something comes of it.
         due = time.monotonic() + chance.uniform(0, 0.6 * project.seconds)
-        running.append((due, chance.choice(SIGNALS), start(command)))
+        running.append((due, chance.choice(SIGNALS), start(command, **engine(str(rank), str(ranks)))))
     for due, number, process in sorted(running, key=lambda run: run[0]):
         time.sleep(max(0, due - time.monotonic()))
         if number:

@@ -31,7 +31,7 @@ def torture(project, options):
         raise Skipped(f"no Slurm could be started: {said.stderr}")
     try:
         node = Node(larger, folder / "slurm.conf")
-        for scenario in (undisturbed, preempted, requeued, killed, resized, two_tasks, without_srun):
+        for scenario in (undisturbed, preempted, requeued, node_lost, killed, resized, two_tasks, without_srun):
             scenario(node)
             print(f"  {scenario.__name__}: {scenario.__doc__}", flush=True)
     finally:
@@ -155,6 +155,24 @@ def requeued(node):
     restarts = sorted(int(job["Restarts"]) for job in node.succeed(*ids))
     if restarts != [0, 1, 1]:
         raise Broken(f"restarts of two tasks and the job that solves: {restarts}")
+    node.equal(folder)
+
+
+def node_lost(node):
+    """the node is declared down, and comes back: Slurm requeues its tasks, whose processes may live on for a while."""
+    folder = node.fresh("node_lost")
+    ids = node.submit(folder, 2)
+    first_shards(folder)
+    node.running(ids[0])
+    name = node.do("sinfo", "--noheader", "--format=%n").split()[0]
+    node.do("scontrol", "update", f"nodename={name}", "state=down", "reason=torture")
+    time.sleep(1)
+    must_be_whole(folder, node.project.quiet)
+    # It may have come back by itself.
+    node.call("scontrol", "update", f"nodename={name}", "state=resume")
+    if not any(int(job["Restarts"]) for job in node.succeed(*ids)):
+        raise Broken("no task was requeued")
+    node.counts["lost nodes"] += 1
     node.equal(folder)
 
 

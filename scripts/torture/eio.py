@@ -1,4 +1,4 @@
-"""An error from each system call that writes to the run's folder, in turn: never success while a file is not durable."""
+"""Errors from the system calls that write to the run's folder: never success while a file is not durable."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor

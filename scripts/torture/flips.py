@@ -77,8 +77,8 @@ def torture(project, options):
             for command in COMMANDS:
                 counts[one(project, name, damage, chance, command)] += 1
     return (
-        f"{sum(counts.values())} files damaged: {counts['mended']} times made again at once, {counts['named']} times named "
-        f"in an error and made again once it was out of the way; 0 used"
+        f"{sum(counts.values())} files damaged: {counts['mended']} made again at once or not needed, "
+        f"{counts['named']} named in an error and made again once out of the way; 0 used"
     )
 
 

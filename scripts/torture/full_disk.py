@@ -45,7 +45,7 @@ def torture(project, options):
         except Broken as broken:
             raise Broken(f"with {limit}: {broken}") from None
         mount("-o", "remount,size=1m,nr_inodes=1000", disk)
-    return f"{full} runs on disks too small by 1 to {pages - 1} pages or 1 to {inodes - 2} inodes; {full} finished after"
+    return f"{full} runs on disks too small by 1 to {pages - 1} pages or 1 to {inodes - 2} inodes; all finished later"
 
 
 def mount(*arguments):

@@ -15,7 +15,7 @@ SIGNALS = (signal.SIGKILL,) * 7 + (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT
 ENGINES = (
     lambda rank, ranks: {"MADMIX_RANK": rank, "MADMIX_RANKS": ranks},
     lambda rank, ranks: {"TORCHELASTIC_RUN_ID": "none", "RANK": rank, "WORLD_SIZE": ranks, "LOCAL_RANK": rank},
-    lambda rank, ranks: {"SLURM_STEP_ID": "0", "SLURM_PROCID": rank, "SLURM_STEP_NUM_TASKS": ranks, "SLURM_LOCALID": rank},
+    lambda rank, ranks: {"SLURM_STEP_ID": "0", "SLURM_PROCID": rank, "SLURM_STEP_NUM_TASKS": ranks},
     lambda rank, ranks: {"JOB_COMPLETION_INDEX": rank, "MADMIX_RANKS": ranks},
 )
 

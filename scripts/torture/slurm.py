@@ -239,9 +239,9 @@ def process_of(folder):
     """A process of madmix, not of srun or a shell, that works on this folder."""
     for entry in Path("/proc").iterdir():
         try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
+            program, *words = (entry / "cmdline").read_text().split("\0")
         except OSError:
             continue
-        if entry.name.isdigit() and words[0].endswith(b"madmix") and f"-{folder.name}.toml".encode() in b" ".join(words):
+        if entry.name.isdigit() and program.endswith("madmix") and any(f"-{folder.name}.toml" in w for w in words):
             return int(entry.name)
     raise Broken(f"no process works on {folder}")

@@ -1,6 +1,7 @@
 """The small project that is tortured: eight shards in two domains, a dataset with failures, about a second of work."""
 
 import json
+import re
 import shutil
 import struct
 import time
@@ -10,8 +11,7 @@ from pathlib import Path
 from common import REPOSITORY, call, results
 
 DATASETS = (("words", 200), ("letters", 130), ("mixed", 80))
-CONFIG = """output = "{output}"
-[model]
+CONFIG = """[model]
 checkpoint = "{checkpoint}"
 device = "cpu"
 [extract]
@@ -44,6 +44,8 @@ class Project:
         else:
             self.text = Path(config).read_text()
         self.configs = set()
+        # Every shard is to be computed. A madmix from before there was a cache does not know the key.
+        self.cache = 'cache = "off"' if "cache" in call([madmix, "--help"]).printed else ""
         started = time.monotonic()
         folder = self.work / "quiet"
         ended = self.run(folder)
@@ -59,11 +61,10 @@ class Project:
         if path in self.configs:
             return path
         if self.text is CONFIG:
-            text = CONFIG.format(output=folder, checkpoint=REPOSITORY / "models/tiny-llava-onevision")
+            text = CONFIG.format(checkpoint=REPOSITORY / "models/tiny-llava-onevision")
         else:
-            lines = self.text.splitlines()
-            at = next(i for i, line in enumerate(lines) if line.replace(" ", "").startswith("output="))
-            text = "\n".join([*lines[:at], f'output = "{folder}"', *lines[at + 1 :]])
+            text = re.sub(r"^(output|cache) *=.*\n", "", self.text, flags=re.MULTILINE)
+        text = f'output = "{folder}"\n{self.cache}\n{text}'
         path.write_text(text)
         self.configs.add(path)
         return path

@@ -5,6 +5,7 @@ thread, so that the k-th call of a name there is the same one in every run, up t
 the time; what a fault did hit is read from strace's log.
 """
 
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -43,9 +44,20 @@ def traced(command, log, *options, calls=CALLS):
 
 
 def points(command, log, folder):
-    """The calls of an undisturbed run that concern its folder: all that write, and what the main thread reads."""
+    """The calls of an undisturbed run that concern its folder: all that write, and what the main thread reads.
+
+    Two threads' k-th calls of a name are one place for a fault: where the first of them is.
+    """
     traced(command, log).expect(0)
-    counts, found, main = {}, {}, None
+    found = concerned(log, folder)
+    if not found:
+        raise Broken(f"strace saw nothing of {command} in {folder}")
+    must_be_durable(found)
+    return list({(point.name, point.k): point for point in reversed(found)}.values())[::-1]
+
+
+def concerned(log, folder):
+    counts, found, main = {}, [], None
     for line in log.read_text(errors="replace").splitlines():
         match = LINE.match(line)
         if match is None:
@@ -55,11 +67,31 @@ def points(command, log, folder):
         counts[thread, name] = k = counts.get((thread, name), 0) + 1
         point = Point(name, k, text)
         if concerns(text, folder) and (thread == main or point.writes):
-            # Two threads' k-th calls of a name are one place for a fault: where the first of them is.
-            found.setdefault((name, k), point)
-    if not found:
-        raise Broken(f"strace saw nothing of {command} in {folder}")
-    return list(found.values())
+            found.append(point)
+    return found
+
+
+def must_be_durable(found):
+    """What a loss of power would show: contents are fsynced before they get their name, and names before the end."""
+    unsynced, unnamed = set(), set()
+    for point in found:
+        quoted = re.findall(r'"([^"]*)"', point.text)
+        opened = re.match(r"\d+<([^>]*)>", point.text)
+        if " = -1 " in point.text:
+            continue
+        if point.name in ("write", "writev", "pwrite64"):
+            unsynced.add(opened[1])
+        elif point.name in ("fsync", "fdatasync"):
+            unsynced.discard(opened[1])
+            unnamed.discard(opened[1])
+        elif point.name.startswith("rename"):
+            if quoted[0] in unsynced:
+                raise Broken(f"{quoted[1]} got its name before its content was fsynced")
+            unnamed.add(os.path.dirname(quoted[1]))
+        elif point.name.startswith("mkdir"):
+            unnamed.add(os.path.dirname(quoted[0]))
+    if unsynced or unnamed:
+        raise Broken(f"not fsynced in the end: {', '.join(sorted(unsynced | unnamed))}")
 
 
 def concerns(text, folder):

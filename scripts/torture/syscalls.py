@@ -19,7 +19,10 @@ def torture(project, options):
             for hit in pool.map(lambda job, s=scenario: one(s, *job), enumerate(chosen)):
                 hits.update(hit)
     kills = sum(hits.values())
-    return f"{kills} kills at {total} calls ({strace.by_name(hits)}); {kills} resumed to the same files, 0 bytes lost"
+    return (
+        f"{kills} kills at {total} calls ({strace.by_name(hits)}); {kills} resumed to the same files, 0 bytes "
+        "lost; no name before its content's fsync"
+    )
 
 
 def one(scenario, number, point):

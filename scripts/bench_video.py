@@ -42,7 +42,7 @@ def make_clip(path: Path) -> None:
 
 
 def write_config(folder: Path, rows: Path, clips: int, workers: int) -> Path:
-    text = toml("output", folder / "out")
+    text = toml("output", folder / "out") + toml("cache", "off")
     text += "[model]\n" + toml("checkpoint", FAMILIES["llava-onevision"].fixture) + toml("device", "cpu") + toml("dtype", "f32")
     text += "[extract]\n" + toml("samples_per_dataset", clips) + toml("max_failure_rate", 0.0) + toml("workers", workers)
     text += "[video]\n" + toml("sampling", "llava_next")

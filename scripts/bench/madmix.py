@@ -21,7 +21,7 @@ def toml(key: str, value: object) -> str:
 
 def config_text(family: Family, kind: str, checkpoint: Path, data: Path, out: Path, count: int, seed: int) -> str:
     """The extraction of one dataset; pictures and frames are limited as bench/reference.py limits them."""
-    text = toml("output", out)
+    text = toml("output", out) + toml("cache", "off")
     text += "[model]\n" + toml("checkpoint", checkpoint) + toml("device", "cpu") + toml("dtype", "f32")
     text += "[extract]\n" + toml("samples_per_dataset", count) + toml("seed", seed)
     text += toml("layers", ["last"]) + toml("text_scope", "all")
@@ -40,7 +40,7 @@ def config_text(family: Family, kind: str, checkpoint: Path, data: Path, out: Pa
 
 
 def run(madmix: Path, family: Family, kind: str, checkpoint: Path, data: Path, threads: int, seed: int, log: Path) -> dict:
-    """One extraction into a fresh folder, with a seed and cache folder of its own, so that no shard is there already."""
+    """One extraction into a fresh folder, with a seed and a hub cache of its own, so that no shard is there already."""
     folder = log.with_name(log.name + ".run")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

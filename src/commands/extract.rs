@@ -10,6 +10,7 @@ use clap::Args;
 use rayon::prelude::*;
 
 use super::aggregate::{FAILURES, aggregate};
+use super::cached::Cached;
 use super::session::Session;
 use super::{Ending, stop, terminal};
 use crate::extract::{
@@ -115,7 +116,10 @@ fn make(
         session.config.to_toml().as_bytes(),
     )?;
     session.manifest.publish(folder)?;
-    let outcome = make_shards(&session, &store, missing, stop, &mut failures);
+    let mut cached = Cached::new(&session.config);
+    let retry = arguments.retry_failed;
+    let missing = cached.take(&store, missing, retry, stop, &mut failures)?;
+    let outcome = make_shards(&session, &store, missing, stop, &mut cached, &mut failures);
     // The list is wanted most when there were too many.
     let listed = failures.write();
     if outcome? == Outcome::Interrupted {
@@ -134,6 +138,7 @@ fn make_shards(
     store: &Store,
     missing: Vec<ShardWork>,
     stop: &AtomicBool,
+    cached: &mut Cached,
     failures: &mut FailureLimit,
 ) -> Result<Outcome> {
     if missing.is_empty() {
@@ -172,6 +177,7 @@ fn make_shards(
     };
     let bar = terminal::JobBar::new(total);
     let outcome = extract::run(&pass, &mut pipeline, store, &bar, |shard| {
+        cached.keep(shard);
         failures.add(&shard.dataset, &shard.failures);
         failures.check()
     });

@@ -2,6 +2,8 @@
 
 mod aggregate;
 mod allocator;
+mod cache;
+mod cached;
 mod extract;
 mod models;
 mod plan;
@@ -52,6 +54,8 @@ enum Command {
     Solve(solve::Arguments),
     /// List published checkpoints, with their sizes and settings to start from.
     Models(models::Arguments),
+    /// Look after the cache of shards that runs share.
+    Cache(cache::Arguments),
 }
 
 /// How a command ended that did not fail.
@@ -63,6 +67,7 @@ enum Ending {
 /// Whether the user has to change the command or the config.
 fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<ConfigError>()
+        || error.is::<cache::NotACache>()
         || error.is::<UnknownCard>()
         || error.is::<LaunchError>()
         || matches!(
@@ -95,6 +100,7 @@ fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Status(arguments) => status::run(arguments),
         Command::Solve(arguments) => solve::run(arguments),
         Command::Models(arguments) => models::run(arguments),
+        Command::Cache(arguments) => cache::run(arguments),
     };
     match ended {
         Ok(Ending::Done) => ExitCode::SUCCESS,

@@ -3,6 +3,7 @@
 //! Every key but `output`, `model.checkpoint` and the domains has a default. An unknown key is an
 //! error that names its line and the key that was probably meant.
 
+mod cache;
 mod media;
 mod problem;
 mod protocol;
@@ -17,6 +18,7 @@ use crate::media::Resampler;
 use crate::mix::Aggregation;
 use crate::vlm::{Layer, MropeRule, TextScope, device};
 
+pub use cache::Cache;
 pub use media::{Media, SamplingName, Video};
 pub use problem::ConfigError;
 use problem::explain;
@@ -28,6 +30,9 @@ pub use protocol::{Protocol, TooLong};
 pub struct Config {
     /// The run's folder.
     pub output: PathBuf,
+    /// Where shards are kept for other runs.
+    #[serde(default)]
+    pub cache: Cache,
     /// What computes.
     pub model: Model,
     /// What is computed.
@@ -246,6 +251,7 @@ impl Config {
     fn resolve(&mut self, base: &Path) {
         let at = |path: &Path| normalised(&base.join(path));
         self.output = at(&self.output);
+        self.cache.resolve(&self.output, at);
         // A checkpoint is a folder if there is one of that name, and else a hub id.
         let folder = at(Path::new(&self.model.checkpoint));
         if folder.exists() {
@@ -289,6 +295,7 @@ impl Config {
         if self.extract.max_tokens == Some(0) {
             return Err("extract.max_tokens must be at least 1".into());
         }
+        self.cache.check()?;
         self.media.check()?;
         self.video.check()?;
         if let Some(layer) = self.mix.layer

@@ -43,6 +43,28 @@ fn paths_are_relative_to_the_file() {
 }
 
 #[test]
+fn the_cache_is_beside_the_output_unless_said_otherwise() {
+    let resolved = |line: &str| {
+        let mut config = Config::parse(&format!("{line}\n{SMALL}"), Path::new("my.toml")).unwrap();
+        config.resolve(Path::new("/team/configs"));
+        // As it is written into a run's folder and read from there.
+        let mut again = Config::parse(&config.to_toml(), Path::new("config.toml")).unwrap();
+        again.resolve(Path::new("/team/configs/runs/x"));
+        assert_eq!(again.cache, config.cache);
+        config.cache.folder().map(Path::to_owned)
+    };
+    let folder = |path: &str| Some(path.into());
+    assert_eq!(resolved(""), folder("/team/configs/runs/.madmix-cache"));
+    assert_eq!(resolved("cache = \"auto\""), resolved(""));
+    assert_eq!(resolved("cache = \"off\""), None);
+    assert_eq!(resolved("cache = \"./off\""), folder("/team/configs/off"));
+    assert_eq!(resolved("cache = \"../all\""), folder("/team/all"));
+    assert_eq!(resolved("cache = \"/data/all\""), folder("/data/all"));
+    let error = error_of(&format!("cache = \"\"\n{SMALL}"));
+    assert!(error.contains("cache is empty"), "{error}");
+}
+
+#[test]
 fn the_resolved_form_reads_back() {
     let mut text = SMALL.to_owned();
     text.push_str("filter = { data_source = [\"x\"] }\n");

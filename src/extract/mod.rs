@@ -6,6 +6,7 @@
 //! interrupted makes only what is missing, and ends in the same files.
 
 mod batch;
+mod content;
 mod limit;
 mod measured;
 mod options;
@@ -26,6 +27,7 @@ use crate::prompt::PromptError;
 use crate::store::{Matrix, Pooled, Shard, Store, StoreError};
 use crate::vlm::{Layer, Model, PooledBatch, TextScope, VlmError};
 
+pub use content::is_lasting;
 pub use limit::{FailureLimit, TooManyFailures};
 pub use measured::Measured;
 pub use options::Options;

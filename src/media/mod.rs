@@ -3,7 +3,8 @@
 //! A weight that `madmix` finds is only as good as the pixels behind it, and the checkpoint was trained on the pixels
 //! of Pillow or torchvision. So this module holds itself to equality with them: decoded levels ([`load`], [`decode()`]),
 //! resampled levels ([`resize()`]) and tiles ([`AnyresPlan`], [`square_tile`], [`squash_tile`]). What is needed to plan
-//! a batch comes from a file's header alone ([`probe_file`]). Frames of clips ([`video`]) are pictures like any other.
+//! a batch comes from a file's header alone ([`probe_file`]), and whether a file is still the same from its bytes
+//! ([`picture_digest`], [`clip_digest`]). Frames of clips ([`video`]) are pictures like any other.
 //!
 //! Nothing here knows of tensors, datasets or models, and no picture, however broken, ends a run: every fault is a
 //! [`MediaError`].
@@ -11,6 +12,7 @@
 mod anyres;
 mod crop;
 mod decode;
+mod digest;
 mod error;
 mod exif;
 mod format;
@@ -27,6 +29,7 @@ pub mod video;
 pub use anyres::{AnyresPlan, Padding, best_resolution};
 pub use crop::crop_tile;
 pub use decode::{decode, load, probe, probe_file};
+pub use digest::{Digest, clip_digest, picture_digest};
 pub use error::MediaError;
 pub use exif::Orientation;
 pub use picture::{Limits, Rgb, Size};

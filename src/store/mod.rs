@@ -6,10 +6,12 @@
 //!
 //! * [`Shard`] – the typed content, its bytes and the checks on reading them
 //! * [`Store`] – a run's folder: which shards are missing, loading and publishing them
+//! * [`Cache`] – shards that outlive their run
 //! * [`publish()`] – atomic, durable writing of any file
 //! * [`Manifest`] – what a run's folder is to hold
 //! * [`Failures`] – the samples that could not be read
 
+mod cache;
 mod checksum;
 mod error;
 mod failures;
@@ -21,6 +23,7 @@ mod publish;
 mod settings;
 mod shard;
 
+pub use cache::{Cache, CacheError, CachedShard, Entry, Refused, Removed, Taken, Unfit};
 pub(crate) use checksum::checksum;
 pub use error::{ShardError, StoreError};
 pub use failures::{FailureRecord, Failures, FailuresError};

@@ -170,7 +170,8 @@ pub fn clean_stale_temporaries(folder: &Path) -> io::Result<usize> {
     Ok(removed)
 }
 
-fn is_temporary(name: &OsStr) -> bool {
+/// Whether a name is that of a temporary.
+pub(super) fn is_temporary(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     name.starts_with(PREFIX.as_bytes()) && name.ends_with(SUFFIX.as_bytes())
 }

@@ -1,5 +1,7 @@
 //! Extraction settings as canonical JSON: equal settings have equal text, hence one fingerprint.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -35,6 +37,15 @@ impl Settings {
         blake3::hash(self.0.as_bytes()).to_hex().to_string()
     }
 
+    /// The fields by their path (`video.fps`), each value as JSON.
+    pub fn fields(&self) -> BTreeMap<String, String> {
+        let mut fields = BTreeMap::new();
+        if let Ok(settings) = serde_json::from_str(&self.0) {
+            add_fields("", &settings, &mut fields);
+        }
+        fields
+    }
+
     /// One line per field that differs between these settings (a shard's) and `wanted` (the config's), such as
     /// `` settings `layers`: ["last"] in the shard, ["last","12"] in the config ``.
     pub(super) fn differences(&self, wanted: &Self) -> Vec<String> {
@@ -57,17 +68,33 @@ impl Settings {
     }
 }
 
+fn below(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+fn add_fields(path: &str, value: &Value, fields: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                add_fields(&below(path, key), value, fields);
+            }
+        }
+        value => {
+            fields.insert(path.to_owned(), value.to_string());
+        }
+    }
+}
+
 fn compare(path: &str, found: Option<&Value>, wanted: Option<&Value>, lines: &mut Vec<String>) {
     match (found, wanted) {
         (Some(Value::Object(found)), Some(Value::Object(wanted))) => {
             let only_wanted = wanted.keys().filter(|key| !found.contains_key(*key));
             for key in found.keys().chain(only_wanted) {
-                let path = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
-                compare(&path, found.get(key), wanted.get(key), lines);
+                compare(&below(path, key), found.get(key), wanted.get(key), lines);
             }
         }
         (found, wanted) if found == wanted => {}

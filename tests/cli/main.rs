@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod broken_pictures;
+mod cache;
+mod cache_command;
 mod config_mistakes;
 mod damage;
 mod data_mistakes;

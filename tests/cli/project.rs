@@ -33,7 +33,7 @@ const VARIABLES: [&str; 13] = [
 ];
 
 const CONFIG: &str = r#"output = "run"
-
+cache = "off"
 [model]
 checkpoint = "[REPO]/models/tiny-llava-onevision"
 device = "cpu"

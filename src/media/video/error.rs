@@ -2,6 +2,10 @@
 
 use super::super::{MediaError, Size};
 
+/// What the text of a fault asks for that may not come again, such as a decoder that took too long: it says nothing of
+/// the file.
+pub const RETRY: &str = "run again with --retry-failed";
+
 /// A clip that cannot be used, and why. No text but that of a frame's own fault names a path.
 #[derive(Debug, thiserror::Error)]
 pub enum VideoError {
@@ -69,8 +73,7 @@ pub enum VideoError {
     },
     /// The programs took too long.
     #[error(
-        "{program} gave nothing for {seconds} s; if the clip is sound, raise video.timeout_seconds and run again with \
-         --retry-failed"
+        "{program} gave nothing for {seconds} s; if the clip is sound, raise video.timeout_seconds and {RETRY}"
     )]
     Timeout {
         /// The program.

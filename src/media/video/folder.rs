@@ -1,6 +1,7 @@
 //! A folder of frames: which files are frames, and in what order.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::Path;
 
 use super::VideoError;
@@ -14,9 +15,26 @@ const ENDINGS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "
 /// # Errors
 /// No frames, more than `limit`, names without a number, two with the same, numbers with a hole.
 pub(super) fn frames(folder: &Path, limit: u64) -> Result<Vec<OsString>, MediaError> {
+    let names = up_to(folder, limit).map_err(MediaError::File)?;
+    if names.len() as u64 > limit {
+        return Err(VideoError::TooManyFrames { limit }.into());
+    }
+    Ok(in_order(names)?)
+}
+
+/// The names of all files that count as frames, in no order.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub(in crate::media) fn all(folder: &Path) -> io::Result<Vec<OsString>> {
+    up_to(folder, u64::MAX)
+}
+
+/// Ends one over the limit.
+fn up_to(folder: &Path, limit: u64) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
-    for entry in fs_err::read_dir(folder).map_err(MediaError::File)? {
-        let entry = entry.map_err(MediaError::File)?;
+    for entry in fs_err::read_dir(folder)? {
+        let entry = entry?;
         let name = entry.file_name();
         if !looks_like_frame(&name) {
             continue;
@@ -28,10 +46,10 @@ pub(super) fn frames(folder: &Path, limit: u64) -> Result<Vec<OsString>, MediaEr
         }
         names.push(name);
         if names.len() as u64 > limit {
-            return Err(VideoError::TooManyFrames { limit }.into());
+            break;
         }
     }
-    Ok(in_order(names)?)
+    Ok(names)
 }
 
 /// The size that the first frame will have, by its header.

@@ -22,7 +22,8 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use clip::Clip;
-pub use error::VideoError;
+pub use error::{RETRY, VideoError};
+pub(super) use folder::all as frame_names;
 pub use sampling::{FrameRounding, Sampling};
 
 use super::Limits;

@@ -220,7 +220,7 @@ mod tests {
         let work = DatasetWork {
             name: "a".into(),
             dataset: opened.into(),
-            key: key.clone(),
+            key: key.clone().into(),
             order: [0].into(),
         };
         let mut limit = FailureLimit::new([("a".to_owned(), 1)].into_iter(), 1.0, None);

@@ -14,12 +14,12 @@ use super::cached::Cached;
 use super::session::Session;
 use super::{Ending, stop, terminal};
 use crate::extract::{
-    self, DatasetPlan, DatasetWork, FailureLimit, Outcome, Pass, Pipeline, ShardWork, Tally,
+    self, DatasetPlan, DatasetWork, FailureLimit, Job, Outcome, Placed, Queue, ShardWork, Tally,
 };
 use crate::launch::Share;
 use crate::mix::Centroids;
 use crate::store::{Store, StoreError};
-use crate::vlm;
+use crate::vlm::{self, device::Opened};
 
 /// What `run` and `extract` have in common.
 #[derive(Args)]
@@ -91,7 +91,7 @@ fn make(
     stop: &AtomicBool,
     command: &str,
 ) -> Result<Option<(Session, Store)>> {
-    let session = Session::open(&arguments.config)?;
+    let session = Session::open(&arguments.config, share.local_rank)?;
     let folder = &session.config.output;
     let store = Store::open(folder)?;
     let list = folder.join(FAILURES);
@@ -156,33 +156,47 @@ fn make_shards(
     failures.check()?;
     let total: Tally = plans.values().map(|plan| plan.tally).sum();
     let started = Instant::now();
-    let rule = session.config.model.mrope;
-    let model = vlm::load(&session.checkpoint, session.dtype, &session.device, rule)?;
+    let models = load(session)?;
     tracing::info!(
         "loading took {:.2} s, {:.2} s of it for the fingerprint",
         (started.elapsed() + session.opening).as_secs_f64(),
         session.opening.as_secs_f64()
     );
-    let mut pipeline = Pipeline::start(
-        missing,
-        session.preparer.clone(),
-        session.config.extract.batch_tokens,
-        session.workers,
-    )?;
-    let pass = Pass {
-        model: model.as_ref(),
+    let job = Job {
         layers: &session.config.extract.layers,
         scope: session.config.extract.text_scope,
+        preparer: &session.preparer,
+        batch_tokens: session.config.extract.batch_tokens,
+        workers: session.workers,
         stop,
     };
+    let folder = store.clone();
+    let queue = Queue::new(missing, &plans).skipping(move |shard| {
+        // Another process has made it meanwhile.
+        folder.shard_path(&shard.dataset.name, shard.index).exists()
+    });
     let bar = terminal::JobBar::new(total);
-    let outcome = extract::run(&pass, &mut pipeline, store, &bar, |shard| {
+    let outcome = extract::run(&job, models, queue, store, &bar, |shard| {
         cached.keep(shard);
         failures.add(&shard.dataset, &shard.failures);
         failures.check()
     });
     bar.finish();
     Ok(outcome?)
+}
+
+/// Loads the model onto all devices at once.
+fn load(session: &Session) -> Result<Vec<Placed>> {
+    let rule = session.config.model.mrope;
+    let onto = |opened: &Opened| {
+        let model = vlm::load(&session.checkpoint, session.dtype, &opened.device, rule)
+            .with_context(|| format!("loading the model onto {}", opened.name))?;
+        Ok(Placed {
+            device: opened.name.clone(),
+            model,
+        })
+    };
+    session.devices.par_iter().map(onto).collect()
 }
 
 /// Refuses to go on where samples fail for want of a program: their shards would be missing them on every machine.

@@ -5,6 +5,7 @@ mod allocator;
 mod cache;
 mod cached;
 mod extract;
+mod memory;
 mod models;
 mod plan;
 mod run;
@@ -102,6 +103,7 @@ fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Models(arguments) => models::run(arguments),
         Command::Cache(arguments) => cache::run(arguments),
     };
+    memory::log_peak();
     match ended {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Resumable) => RESUMABLE.into(),

@@ -22,7 +22,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
-    let session = Session::open(&arguments.config)?;
+    let session = Session::open(&arguments.config, None)?;
     let work: Vec<ShardWork> = session
         .datasets()
         .flat_map(|dataset| {

@@ -22,7 +22,8 @@ use crate::vlm::{self, ProcessorOptions, TextScope, device};
 pub(super) struct Session {
     pub config: Config,
     pub checkpoint: Checkpoint,
-    pub device: candle_core::Device,
+    /// All of one kind.
+    pub devices: Vec<device::Opened>,
     pub dtype: DType,
     /// The datasets of each domain, in the order of the config.
     pub domains: Vec<Vec<DatasetWork>>,
@@ -34,7 +35,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    /// Opens all that a config names; the devices for the rank that this is on its machine, if there are several.
+    pub(super) fn open(path: &Path, local_rank: Option<usize>) -> Result<Self> {
         let config = Config::read(path)?;
         // A method that does not exist should not be found out after hours of extraction.
         let in_config = |message: String| config::ConfigError::Value {
@@ -55,14 +57,14 @@ impl Session {
             );
             return Err(in_config(message).into());
         }
-        let opened = device::open(&config.model.device)?;
+        let devices = device::open_all(config.model.device.names(), local_rank)?;
         let dtype = device::dtype(
             match config.model.dtype {
                 Dtype::Auto => None,
                 Dtype::F32 => Some(DType::F32),
                 Dtype::Bf16 => Some(DType::BF16),
             },
-            &opened.device,
+            &devices[0].device,
         )
         .map_err(|error| in_config(error.to_string()))?;
         let bars = Arc::new(FileBars::default());
@@ -90,7 +92,7 @@ impl Session {
             checkpoint.name,
             checkpoint.family,
             dtype.as_str(),
-            opened.description
+            described(&devices)
         );
         let orientation = match (config.model.exif, checkpoint.layout) {
             (Exif::Apply, _) | (Exif::Auto, Layout::HuggingFace) => Orientation::Apply,
@@ -109,7 +111,7 @@ impl Session {
         Ok(Self {
             config,
             checkpoint,
-            device: opened.device,
+            devices,
             dtype,
             domains,
             manifest,
@@ -122,6 +124,16 @@ impl Session {
     /// All datasets, in the order of the config.
     pub(super) fn datasets(&self) -> impl Iterator<Item = &DatasetWork> {
         self.domains.iter().flatten()
+    }
+}
+
+fn described(devices: &[device::Opened]) -> String {
+    match devices {
+        [one] => one.description.clone(),
+        several => {
+            let each: Vec<&str> = several.iter().map(|one| one.description.as_str()).collect();
+            format!("{} devices: {}", each.len(), each.join(", "))
+        }
     }
 }
 

@@ -80,12 +80,12 @@ fn style(template: &str) -> ProgressStyle {
 /// The bar of the main job: samples, tokens a second, time left from tokens done, failures so far.
 pub(super) struct JobBar {
     bar: ProgressBar,
-    total: Tally,
     started: Instant,
     state: Mutex<State>,
 }
 
 struct State {
+    total: Tally,
     done: Tally,
     logged: Instant,
 }
@@ -97,12 +97,12 @@ impl JobBar {
         bar.set_style(style("extracting {wide_bar} {percent}% {msg}"));
         let now = Instant::now();
         let state = Mutex::new(State {
+            total,
             done: Tally::default(),
             logged: now,
         });
         Self {
             bar,
-            total,
             started: now,
             state,
         }
@@ -122,20 +122,20 @@ impl JobBar {
         );
     }
 
-    fn describe(&self, done: &Tally) -> String {
+    fn describe(&self, State { total, done, .. }: &State) -> String {
         let elapsed = self.started.elapsed();
         let rate = done.tokens as f64 / elapsed.as_secs_f64().max(1e-9);
         let left = match done.tokens {
             0 => "unknown".to_owned(),
             tokens => {
-                let share = (self.total.tokens.saturating_sub(tokens)) as f64 / tokens as f64;
+                let share = (total.tokens.saturating_sub(tokens)) as f64 / tokens as f64;
                 HumanDuration(elapsed.mul_f64(share)).to_string()
             }
         };
         format!(
             "{}/{} samples, {rate:.0} tokens/s, {left} left, {} failed",
             HumanCount(done.samples),
-            HumanCount(self.total.samples),
+            HumanCount(total.samples),
             HumanCount(done.failures),
         )
     }
@@ -147,12 +147,19 @@ impl Progress for JobBar {
             return;
         };
         state.done += *tally;
-        let message = self.describe(&state.done);
+        let message = self.describe(&state);
         self.bar.set_position(state.done.tokens);
         self.bar.set_message(message.clone());
         if self.bar.is_hidden() && state.logged.elapsed() >= LOG_EVERY {
             tracing::info!("{message}");
             state.logged = Instant::now();
+        }
+    }
+
+    fn skipped(&self, tally: &Tally) {
+        if let Ok(mut state) = self.state.lock() {
+            state.total -= *tally;
+            self.bar.set_length(state.total.tokens);
         }
     }
 }

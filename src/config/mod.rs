@@ -4,6 +4,7 @@
 //! error that names its line and the key that was probably meant.
 
 mod cache;
+mod devices;
 mod media;
 mod problem;
 mod protocol;
@@ -16,9 +17,10 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::{DatasetSpec, Filter};
 use crate::media::Resampler;
 use crate::mix::Aggregation;
-use crate::vlm::{Layer, MropeRule, TextScope, device};
+use crate::vlm::{Layer, MropeRule, TextScope};
 
 pub use cache::Cache;
+pub use devices::Devices;
 pub use media::{Media, SamplingName, Video};
 pub use problem::ConfigError;
 use problem::explain;
@@ -58,9 +60,9 @@ pub struct Config {
 pub struct Model {
     /// A folder, or a hub id `owner/name[@revision]`.
     pub checkpoint: String,
-    /// `auto`, `cpu`, `cuda` or `cuda:N`.
-    #[serde(default = "auto")]
-    pub device: String,
+    /// `auto`, `cpu`, `cuda` or `cuda:N`, or a list of such.
+    #[serde(default)]
+    pub device: Devices,
     /// What the arithmetic is done in.
     #[serde(default)]
     pub dtype: Dtype,
@@ -178,10 +180,6 @@ pub struct Dataset {
     pub media_root: Option<PathBuf>,
     /// Which of its rows belong to the domain; all if not said.
     pub filter: Option<Filter>,
-}
-
-fn auto() -> String {
-    "auto".into()
 }
 
 impl Default for Extract {
@@ -303,7 +301,7 @@ impl Config {
         {
             return Err(format!("mix.layer = {layer} is not among extract.layers"));
         }
-        device::check_name(&self.model.device)?;
+        self.model.device.check()?;
         self.check_domains()?;
         self.check_shares()
     }

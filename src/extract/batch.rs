@@ -2,6 +2,40 @@
 
 use std::ops::Range;
 
+use super::progress::Tally;
+use crate::vlm::Input;
+
+/// Samples that go through the model together.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub rows: Vec<u64>,
+    pub ids: Vec<String>,
+    pub inputs: Vec<Input>,
+    /// How many of the inputs are of each row.
+    pub passes: Vec<usize>,
+    /// How many more failed before they came here.
+    pub failed: usize,
+    /// As measured, so that the sum over all batches is what was planned.
+    pub tokens: u64,
+}
+
+impl Batch {
+    pub(super) fn push(&mut self, row: u64, id: String, inputs: Vec<Input>) {
+        self.rows.push(row);
+        self.ids.push(id);
+        self.passes.push(inputs.len());
+        self.inputs.extend(inputs);
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        Tally {
+            samples: (self.rows.len() + self.failed) as u64,
+            tokens: self.tokens,
+            failures: self.failed as u64,
+        }
+    }
+}
+
 /// Cuts samples of the given lengths, in order, into batches of at most `budget` tokens; one that is
 /// longer goes alone.
 pub(super) fn batches(lengths: &[usize], budget: usize) -> Vec<Range<usize>> {

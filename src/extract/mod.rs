@@ -4,9 +4,31 @@
 //! A shard is a pure function of the checkpoint, the settings, the dataset and its index: which
 //! samples it holds, and how they are packed into batches, depends on nothing else. So a run that was
 //! interrupted makes only what is missing, and ends in the same files.
+//!
+//! # Memory
+//!
+//! What a process holds on the host, apart from the model of a run on the CPU, is at most the sum of
+//!
+//! * for each row that a dataset's filter keeps: 16 bytes, where it lies;
+//! * for each sample that is chosen: 8 bytes for the order, 16 more while that is found, and about 4 for its part of a
+//!   shard that is to be made; for each video file also about half a kilobyte with its name; for each sample that fails
+//!   its id and reason, three times at most;
+//! * for each device: the pixels and tokens of three batches (two that wait and one that is passed) and of what is being
+//!   loaded, a batch more or, where batches have few samples, one sample for each of its workers; the vectors of a
+//!   shard, 64 · 3 · layers · width · 4 bytes, three times while it is published; 64 MiB while a checkpoint is loaded.
+//!   A token's pixels are 0.6 to 2.4 KB (SigLIP's 384² · 3 bytes for 729 tokens, Qwen2-VL's 28² · 3 for one), so a batch
+//!   of 8192 tokens has at most 20 MB;
+//! * for each worker: the row in hand, at most [`MAX_ROW_BYTES`](crate::dataset::MAX_ROW_BYTES), and its parsed form;
+//!   some 200 times its text while that is tokenised, which is refused beyond 32 bytes for each token allowed; one
+//!   picture or frame, decoded, with its file.
+//!
+//! Only the first two hang on how much data there is. Two million rows of which 64 are chosen take 32 MB.
 
 mod batch;
 mod content;
+mod devices;
+mod forward;
+mod gathered;
 mod limit;
 mod measured;
 mod options;
@@ -14,27 +36,26 @@ mod pipeline;
 mod plan;
 mod prepare;
 mod progress;
+mod queue;
 mod settings;
 mod source;
 mod work;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use crate::checkpoint::CheckpointError;
 use crate::dataset::DatasetError;
-use crate::modality::Modality;
 use crate::prompt::PromptError;
-use crate::store::{Matrix, Pooled, Shard, Store, StoreError};
-use crate::vlm::{Layer, Model, PooledBatch, TextScope, VlmError};
+use crate::store::StoreError;
+use crate::vlm::VlmError;
 
 pub use content::is_lasting;
+pub use devices::{Job, Placed, run};
 pub use limit::{FailureLimit, TooManyFailures};
 pub use measured::Measured;
 pub use options::Options;
-pub use pipeline::Pipeline;
 pub use plan::{DatasetPlan, plan};
 pub use prepare::Preparer;
 pub use progress::{Progress, Tally};
+pub use queue::Queue;
 pub use settings::settings;
 pub use work::{DatasetWork, SHARD_ROWS, ShardWork};
 
@@ -50,9 +71,14 @@ pub enum ExtractError {
     /// A dataset cannot be opened.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// The model failed.
-    #[error(transparent)]
-    Vlm(#[from] VlmError),
+    /// The model failed on a device.
+    #[error("{device}: {error}")]
+    Forward {
+        /// What people call the device.
+        device: String,
+        /// Why.
+        error: Box<VlmError>,
+    },
     /// Shards cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -74,119 +100,4 @@ pub enum Outcome {
     Complete,
     /// Stopped on request; what is published stays.
     Interrupted,
-}
-
-/// What one extraction is to do with the model.
-pub struct Pass<'a> {
-    /// The model on its device.
-    pub model: &'a dyn Model,
-    /// Hidden states to average.
-    pub layers: &'a [Layer],
-    /// What counts as text.
-    pub scope: TextScope,
-    /// Set from outside to stop after the batch in hand.
-    pub stop: &'a AtomicBool,
-}
-
-/// Makes the shards of `work` one after the other and publishes each.
-///
-/// # Errors
-/// When the model or the store fails, or a dataset loses more samples than `failure_limit` allows.
-pub fn run(
-    pass: &Pass<'_>,
-    pipeline: &mut Pipeline,
-    store: &Store,
-    progress: &dyn Progress,
-    mut published: impl FnMut(&Shard) -> Result<(), ExtractError>,
-) -> Result<Outcome, ExtractError> {
-    while let Some(mut shard) = pipeline.next_shard()? {
-        let mut gathered = Gathered::new(pass.layers);
-        while let Some(batch) = shard.next_batch()? {
-            if pass.stop.load(Ordering::Relaxed) {
-                return Ok(Outcome::Interrupted);
-            }
-            if !batch.inputs.is_empty() {
-                let pooled = pass.model.forward(&batch.inputs, pass.layers, pass.scope)?;
-                gathered.push(&batch.rows, &pooled.merged(&batch.passes));
-            }
-            progress.advance(&batch.tally());
-        }
-        let shard = gathered.into_shard(shard.finish());
-        if let Some(fault) = pipeline.machine_fault() {
-            return Err(ExtractError::Machine(fault.to_owned()));
-        }
-        store.publish(&shard)?;
-        tracing::debug!(
-            "made shard {} of {}: {} samples, {} failed",
-            shard.index,
-            shard.dataset,
-            shard.rows.len(),
-            shard.failures.len()
-        );
-        published(&shard)?;
-    }
-    Ok(Outcome::Complete)
-}
-
-/// The vectors of a shard as they come off the device.
-struct Gathered<'a> {
-    names: &'a [Layer],
-    rows: Vec<u64>,
-    tokens: [Vec<u32>; 3],
-    width: usize,
-    /// Per layer and modality, the rows one after the other.
-    values: Vec<[Vec<f32>; 3]>,
-}
-
-impl<'a> Gathered<'a> {
-    fn new(names: &'a [Layer]) -> Self {
-        let values = vec![Default::default(); names.len()];
-        Self {
-            names,
-            rows: Vec::new(),
-            tokens: Default::default(),
-            width: 0,
-            values,
-        }
-    }
-
-    fn push(&mut self, rows: &[u64], batch: &PooledBatch) {
-        self.rows.extend(rows);
-        self.width = batch.width;
-        for sample in 0..rows.len() {
-            for modality in Modality::ALL {
-                self.tokens[modality as usize].push(batch.tokens[sample][modality as usize]);
-                for (layer, values) in self.values.iter_mut().enumerate() {
-                    values[modality as usize].extend(batch.vector(layer, sample, modality));
-                }
-            }
-        }
-    }
-
-    /// The shard, with its samples in the order in which it took them and only the modalities that occur.
-    fn into_shard(mut self, header: work::Header) -> Shard {
-        let mut modalities = std::collections::BTreeMap::new();
-        for modality in Modality::ALL {
-            let tokens = std::mem::take(&mut self.tokens[modality as usize]);
-            if tokens.iter().all(|&count| count == 0) {
-                continue;
-            }
-            let mut layers = std::collections::BTreeMap::new();
-            for (name, values) in self.names.iter().zip(&mut self.values) {
-                let values = std::mem::take(&mut values[modality as usize]);
-                let matrix = Matrix::new(self.rows.len(), self.width, values)
-                    .expect("a vector of the model's width for every row");
-                layers.insert(name.to_string(), matrix);
-            }
-            modalities.insert(modality, Pooled { tokens, layers });
-        }
-        Shard {
-            key: header.key,
-            dataset: header.dataset,
-            index: header.index,
-            rows: self.rows,
-            modalities,
-            failures: header.failures,
-        }
-    }
 }

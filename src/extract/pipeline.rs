@@ -9,22 +9,21 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use rayon::prelude::*;
 
 use super::ExtractError;
-use super::batch::batches;
+use super::batch::{Batch, batches};
 use super::measured::Measured;
 use super::prepare::Preparer;
-use super::progress::Tally;
+use super::progress::{Progress, Tally};
+use super::queue::{Next, Queue};
 use super::work::{Header, ShardWork};
-use crate::store::Failure;
-use crate::vlm::Input;
+use crate::store::{Failure, ShardKey};
 
 /// Batches that wait for the device: one to go on with at once and one in the making.
 const AHEAD: usize = 2;
 
-/// The samples of all shards to be made, prepared in order.
-pub struct Pipeline {
+/// The samples of the shards that one device makes, prepared in order.
+pub(super) struct Pipeline {
     messages: Option<Receiver<Message>>,
     feeder: Option<JoinHandle<()>>,
-    preparer: Arc<Preparer>,
     /// Set when nobody waits for more.
     stopped: Arc<AtomicBool>,
 }
@@ -39,22 +38,12 @@ struct Feeder {
 }
 
 enum Message {
+    /// What need not be made any more.
+    Skipped(Tally),
     Shard(Box<ShardWork>),
     Batch(Batch),
     /// The failures of the shard, whose batches are all sent.
     End(Vec<Failure>),
-}
-
-/// Samples that go through the model together.
-#[derive(Default)]
-pub(super) struct Batch {
-    pub rows: Vec<u64>,
-    pub inputs: Vec<Input>,
-    /// How many of the inputs are of each row.
-    pub passes: Vec<usize>,
-    failed: usize,
-    /// As measured, so that the sum over all batches is what was planned.
-    tokens: u64,
 }
 
 /// One shard's share of the pipeline.
@@ -64,23 +53,14 @@ pub(super) struct ShardInput<'a> {
     failures: Vec<Failure>,
 }
 
-impl Batch {
-    pub(super) fn tally(&self) -> Tally {
-        Tally {
-            samples: (self.rows.len() + self.failed) as u64,
-            tokens: self.tokens,
-            failures: self.failed as u64,
-        }
-    }
-}
-
 impl Pipeline {
-    /// Starts preparing `work` in order on `workers` threads, in batches of at most `budget` tokens.
+    /// Starts preparing shards of the queue on `workers` threads, in batches of at most `budget` tokens. A shard is
+    /// taken once all batches of the one before it are on their way, so a faster device takes more of them.
     ///
     /// # Errors
     /// When no threads can be started.
-    pub fn start(
-        work: Vec<ShardWork>,
+    pub(super) fn start(
+        queue: Arc<Queue>,
         preparer: Arc<Preparer>,
         budget: usize,
         workers: usize,
@@ -94,7 +74,7 @@ impl Pipeline {
         let (sender, receiver) = bounded(AHEAD);
         let stopped = Arc::new(AtomicBool::new(false));
         let feeder = Feeder {
-            preparer: Arc::clone(&preparer),
+            preparer,
             budget,
             pool,
             sender,
@@ -104,40 +84,43 @@ impl Pipeline {
             .name("feeder".into())
             .spawn(move || {
                 // The other end hangs up when the run stops early.
-                let _ = work.iter().try_for_each(|shard| feeder.feed(shard));
+                while let Some(next) = queue.next()
+                    && feeder.take(next).is_ok()
+                {}
             })
             .map_err(|error| failed(error.to_string()))?;
         Ok(Self {
             messages: Some(receiver),
             feeder: Some(feeder),
-            preparer,
             stopped,
         })
     }
 
-    /// What is wrong with this machine rather than with a sample: no shard may be published then.
-    pub(super) fn machine_fault(&self) -> Option<&str> {
-        self.preparer.machine_fault()
-    }
-
-    /// The next shard, or `None` after the last.
-    pub(super) fn next_shard(&mut self) -> Result<Option<ShardInput<'_>>, ExtractError> {
-        match self.receive() {
-            Some(Message::Shard(work)) => Ok(Some(ShardInput {
-                pipeline: self,
-                work,
-                failures: Vec::new(),
-            })),
-            Some(_) => Err(ExtractError::Worker("a shard was left unfinished".into())),
-            None => {
-                let crashed = self
-                    .feeder
-                    .take()
-                    .is_some_and(|feeder| feeder.join().is_err());
-                if crashed {
-                    return Err(ExtractError::Worker("a worker thread panicked".into()));
+    /// The next shard, or `None` after the last; `progress` hears of those that need not be made any more.
+    pub(super) fn next_shard(
+        &mut self,
+        progress: &dyn Progress,
+    ) -> Result<Option<ShardInput<'_>>, ExtractError> {
+        loop {
+            match self.receive() {
+                Some(Message::Skipped(tally)) => progress.skipped(&tally),
+                Some(Message::Shard(work)) => {
+                    return Ok(Some(ShardInput {
+                        pipeline: self,
+                        work,
+                        failures: Vec::new(),
+                    }));
                 }
-                Ok(None)
+                Some(_) => {
+                    return Err(ExtractError::Worker("a shard was left unfinished".into()));
+                }
+                None => {
+                    let feeder = self.feeder.take();
+                    if feeder.is_some_and(|feeder| feeder.join().is_err()) {
+                        return Err(ExtractError::Worker("a worker thread panicked".into()));
+                    }
+                    return Ok(None);
+                }
             }
         }
     }
@@ -168,15 +151,17 @@ impl ShardInput<'_> {
                 self.failures = failures;
                 Ok(None)
             }
-            Some(Message::Shard(_)) | None => {
+            Some(Message::Shard(_) | Message::Skipped(_)) | None => {
                 Err(ExtractError::Worker("a worker thread panicked".into()))
             }
         }
     }
 
-    pub(super) fn finish(self) -> Header {
+    /// What the shard is, once all its batches are taken; `failures` are of samples that failed after that.
+    pub(super) fn finish(mut self, failures: Vec<Failure>) -> Header {
+        self.failures.extend(failures);
         Header {
-            key: self.work.dataset.key.clone(),
+            key: ShardKey::clone(&self.work.dataset.key),
             dataset: self.work.dataset.name.clone(),
             index: self.work.index,
             failures: self.failures,
@@ -201,6 +186,13 @@ impl Feeder {
         let unless_stopped = |item: &T| (!self.stopped.load(Ordering::Relaxed)).then(|| f(item));
         let all = || items.par_iter().map(unless_stopped).collect::<Option<_>>();
         self.pool.install(all).ok_or(HungUp)
+    }
+
+    fn take(&self, next: Next) -> Result<(), HungUp> {
+        match next {
+            Next::Skipped(tally) => self.send(Message::Skipped(tally)),
+            Next::Shard(shard) => self.feed(&shard),
+        }
     }
 
     fn feed(&self, shard: &ShardWork) -> Result<(), HungUp> {
@@ -236,9 +228,7 @@ impl Feeder {
                 for (sample, result) in loaded.by_ref().take(range.len()) {
                     match result {
                         Ok(inputs) => {
-                            batch.rows.push(sample.row);
-                            batch.passes.push(inputs.len());
-                            batch.inputs.extend(inputs);
+                            batch.push(sample.row, sample.id.clone(), inputs);
                         }
                         Err(failure) => {
                             batch.failed += 1;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
+use super::measured::Measured;
 use super::prepare::Preparer;
 use super::progress::Tally;
 use super::work::ShardWork;
@@ -16,6 +17,8 @@ use crate::store::Failure;
 pub struct DatasetPlan {
     /// Samples and tokens.
     pub tally: Tally,
+    /// The same of each shard.
+    pub shards: BTreeMap<u32, Tally>,
     /// Positions of pictures among the tokens.
     pub picture_tokens: u64,
     /// Positions of videos among the tokens.
@@ -26,7 +29,42 @@ pub struct DatasetPlan {
     pub failures: Vec<Failure>,
 }
 
-/// Measures shards, several at a time; `advance` hears of each sample. The result is by dataset name, or
+impl DatasetPlan {
+    fn add(&mut self, shard: u32, measured: Result<Measured, Failure>) {
+        let mut tally = Tally {
+            samples: 1,
+            ..Tally::default()
+        };
+        match measured {
+            Ok(sample) => {
+                tally.tokens = sample.tokens() as u64;
+                self.picture_tokens += sample.tokens_of(MediaKind::Image) as u64;
+                self.video_tokens += sample.tokens_of(MediaKind::Video) as u64;
+                self.longest = self.longest.max(tally.tokens);
+            }
+            Err(failure) => {
+                tally.failures = 1;
+                self.failures.push(failure);
+            }
+        }
+        self.tally += tally;
+        *self.shards.entry(shard).or_default() += tally;
+    }
+
+    /// Adds what comes after this.
+    fn append(&mut self, other: Self) {
+        self.tally += other.tally;
+        for (shard, tally) in other.shards {
+            *self.shards.entry(shard).or_default() += tally;
+        }
+        self.picture_tokens += other.picture_tokens;
+        self.video_tokens += other.video_tokens;
+        self.longest = self.longest.max(other.longest);
+        self.failures.extend(other.failures);
+    }
+}
+
+/// Measures shards, several samples at a time; `advance` hears of each sample. The result is by dataset name, or
 /// `None` once `stop` is set.
 pub fn plan(
     work: &[ShardWork],
@@ -34,44 +72,28 @@ pub fn plan(
     stop: &AtomicBool,
     advance: &(dyn Fn() + Sync),
 ) -> Option<BTreeMap<String, DatasetPlan>> {
-    let samples: Vec<(&ShardWork, u64)> = work
-        .iter()
-        .flat_map(|shard| shard.samples().iter().map(move |&i| (shard, i)))
-        .collect();
-    let measured: Vec<_> = samples
-        .par_iter()
-        .map(|(shard, index)| {
+    type Plans = BTreeMap<String, DatasetPlan>;
+    let samples = work.par_iter().flat_map(|shard| {
+        let indices = shard.samples().par_iter();
+        indices.map(move |&index| (shard, index))
+    });
+    // Only sums are held, and failures, which stay in order.
+    samples
+        .try_fold(Plans::new, |mut plans, (shard, index)| {
             if stop.load(Ordering::Relaxed) {
                 return None;
             }
-            let measured = preparer.measure(shard.dataset.dataset.as_ref(), *index);
+            let dataset = &shard.dataset;
+            let measured = preparer.measure(dataset.dataset.as_ref(), index);
             advance();
-            Some(measured.map(|sample| {
-                [
-                    sample.tokens(),
-                    sample.tokens_of(MediaKind::Image),
-                    sample.tokens_of(MediaKind::Video),
-                ]
-                .map(|count| count as u64)
-            }))
+            let plan = plans.entry(dataset.name.clone()).or_default();
+            plan.add(shard.index, measured);
+            Some(plans)
         })
-        .collect::<Option<_>>()?;
-    let mut plans: BTreeMap<String, DatasetPlan> = BTreeMap::new();
-    for ((shard, _), measured) in samples.iter().zip(measured) {
-        let plan = plans.entry(shard.dataset.name.clone()).or_default();
-        plan.tally.samples += 1;
-        match measured {
-            Ok([tokens, pictures, videos]) => {
-                plan.tally.tokens += tokens;
-                plan.picture_tokens += pictures;
-                plan.video_tokens += videos;
-                plan.longest = plan.longest.max(tokens);
+        .try_reduce(Plans::new, |mut plans, others| {
+            for (dataset, other) in others {
+                plans.entry(dataset).or_default().append(other);
             }
-            Err(failure) => {
-                plan.tally.failures += 1;
-                plan.failures.push(failure);
-            }
-        }
-    }
-    Some(plans)
+            Some(plans)
+        })
 }

@@ -19,6 +19,10 @@ use crate::vlm::{self, Extent, Input, Processor, Shape, Visual};
 /// take the memory of any device.
 const MAX_TOKENS: usize = 32_768;
 
+/// Bytes of text for each token that a sample may have. Text has about four to a token; to find that one of many megabytes
+/// is too long would take some two hundred times its size in memory, in every worker that comes across one.
+const TEXT_BYTES_PER_TOKEN: usize = 32;
+
 /// The most times that a sample is halved to fit.
 const HALVINGS: u32 = 16;
 
@@ -75,6 +79,14 @@ impl Preparer {
     }
 
     fn measured(&self, sample: Sample) -> Result<Measured, String> {
+        let bytes: usize = sample.turns.iter().map(|turn| turn.text.len()).sum();
+        if bytes > self.max_tokens.saturating_mul(TEXT_BYTES_PER_TOKEN) {
+            return Err(format!(
+                "its text has {bytes} bytes, more than {TEXT_BYTES_PER_TOKEN} for each of the {} tokens of {}",
+                self.max_tokens,
+                self.whose_limit()
+            ));
+        }
         let prompt = self.prompt(&sample).map_err(|error| error.to_string())?;
         let media = match self.options.protocol {
             Protocol::Joint => in_order(sample.media, prompt.media()),
@@ -152,6 +164,15 @@ impl Preparer {
             .map_err(|error| error.to_string())
     }
 
+    /// What sets the limit on tokens.
+    fn whose_limit(&self) -> &'static str {
+        if self.options.max_tokens.unwrap_or(MAX_TOKENS) == self.max_tokens {
+            "extract.max_tokens"
+        } else {
+            "the checkpoint's context"
+        }
+    }
+
     /// Holds a sample against the limit on tokens, and shrinks it where that is asked for.
     fn fit(&self, measured: &mut Measured) -> Result<(), String> {
         let protocol = self.options.protocol;
@@ -159,13 +180,9 @@ impl Preparer {
         if tokens <= self.max_tokens {
             return Ok(());
         }
-        let whose = if self.options.max_tokens.unwrap_or(MAX_TOKENS) == self.max_tokens {
-            "extract.max_tokens"
-        } else {
-            "the checkpoint's context"
-        };
         let too_long = format!(
-            "it has {tokens} tokens, more than {whose} of {}",
+            "it has {tokens} tokens, more than {} of {}",
+            self.whose_limit(),
             self.max_tokens
         );
         if measured.media.is_empty() {

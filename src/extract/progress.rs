@@ -19,6 +19,14 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
+impl std::ops::SubAssign for Tally {
+    fn sub_assign(&mut self, other: Self) {
+        self.samples -= other.samples;
+        self.tokens -= other.tokens;
+        self.failures -= other.failures;
+    }
+}
+
 impl std::iter::Sum for Tally {
     fn sum<I: Iterator<Item = Self>>(tallies: I) -> Self {
         let mut total = Self::default();
@@ -31,4 +39,7 @@ impl std::iter::Sum for Tally {
 pub trait Progress: Sync {
     /// A batch has gone through the model.
     fn advance(&self, done: &Tally);
+
+    /// A shard of what was planned need not be made any more.
+    fn skipped(&self, left_out: &Tally);
 }

@@ -18,7 +18,7 @@ pub struct DatasetWork {
     /// Its rows.
     pub dataset: Arc<dyn Dataset>,
     /// What its shards are made from.
-    pub key: ShardKey,
+    pub key: Arc<ShardKey>,
     /// Indices of the samples in the order in which they are taken.
     pub order: Arc<[u64]>,
 }
@@ -53,11 +53,11 @@ impl DatasetWork {
         progress: dataset::Progress<'_>,
     ) -> Result<Self, DatasetError> {
         let dataset = dataset::open_with(&spec.spec(), progress)?;
-        let key = ShardKey {
+        let key = Arc::new(ShardKey {
             checkpoint: checkpoint.to_owned(),
             settings: settings.clone(),
             dataset: dataset.fingerprint().to_owned(),
-        };
+        });
         let samples = extract
             .samples_per_dataset
             .next_multiple_of(SHARD_ROWS as u64);

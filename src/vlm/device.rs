@@ -1,4 +1,4 @@
-//! Choosing the device and the precision.
+//! Choosing the devices and the precision.
 
 use candle_core::{DType, Device};
 
@@ -9,6 +9,8 @@ use super::VlmError;
 pub struct Opened {
     /// Where tensors live.
     pub device: Device,
+    /// `cpu` or `cuda:N`.
+    pub name: String,
     /// For people: which device, and why not another.
     pub description: String,
 }
@@ -16,8 +18,8 @@ pub struct Opened {
 /// The names that mean something.
 const EXPECTED: &str = "expected \"auto\", \"cpu\", \"cuda\" or \"cuda:N\"";
 
-/// The ordinal of `cuda` or `cuda:N`.
-fn cuda_ordinal(name: &str) -> Option<usize> {
+/// The ordinal of `cuda` or `cuda:N`; `None` for other names.
+pub fn cuda_ordinal(name: &str) -> Option<usize> {
     match name.strip_prefix("cuda")? {
         "" => Some(0),
         rest => rest.strip_prefix(':')?.parse().ok(),
@@ -35,52 +37,127 @@ pub fn check_name(name: &str) -> Result<(), String> {
     Err(format!("device = \"{name}\": {EXPECTED}"))
 }
 
-/// Opens `auto`, `cpu`, `cuda` or `cuda:N`. `auto` takes the first CUDA device if there is one.
+/// Opens the devices of one process: `auto`, `cpu`, `cuda` or `cuda:N`, or several of the last two.
+///
+/// Where several ranks share this machine, `local_rank` is this one's number among them. `auto` and `cuda` then take
+/// the CUDA device of that number, and a list gives each rank one of its devices; both begin anew where there are more
+/// ranks than devices. Without ranks, `auto` and `cuda` take the first device, and a list all it names.
 ///
 /// # Errors
-/// When the name is none of these, or a CUDA device was asked for and cannot be had.
-pub fn open(name: &str) -> Result<Opened, VlmError> {
-    let failed = |reason: String| VlmError::Device {
-        name: name.to_owned(),
-        reason,
+/// When a name is none of these, or a CUDA device was asked for and cannot be had.
+pub fn open_all(names: &[String], local_rank: Option<usize>) -> Result<Vec<Opened>, VlmError> {
+    let choices = choose(names, local_rank, visible_cuda_devices);
+    choices.into_iter().map(Choice::open).collect()
+}
+
+/// A device to open.
+#[derive(Debug, PartialEq, Eq)]
+struct Choice<'a> {
+    /// As written in the config.
+    name: &'a str,
+    /// `None`: not for this machine to say, as for `cpu`.
+    ordinal: Option<usize>,
+    /// What is to be said about the choice.
+    remark: &'static str,
+}
+
+/// Which devices to open; `visible` tells how many CUDA devices there are, and is asked only where that matters.
+fn choose(
+    names: &[String],
+    local_rank: Option<usize>,
+    visible: impl FnOnce() -> usize,
+) -> Vec<Choice<'_>> {
+    let named = |name| Choice {
+        name,
+        ordinal: cuda_ordinal(name),
+        remark: "",
     };
-    let cpu = |why: String| Opened {
-        device: Device::Cpu,
-        description: format!("the CPU{why}"),
-    };
-    let on_cuda = |ordinal: usize, device: Device| Opened {
-        device,
-        description: format!("CUDA device {ordinal}"),
-    };
-    match name {
-        "cpu" => Ok(cpu(String::new())),
-        "auto" => Ok(match open_cuda(0) {
-            Ok(device) => on_cuda(0, device),
-            Err(reason) => cpu(format!(" ({reason})")),
-        }),
-        _ => {
-            let ordinal = cuda_ordinal(name).ok_or_else(|| failed(EXPECTED.into()))?;
-            Ok(on_cuda(ordinal, open_cuda(ordinal).map_err(failed)?))
+    match (names, local_rank) {
+        ([name], Some(rank)) if matches!(name.as_str(), "auto" | "cuda") => vec![Choice {
+            name,
+            // Without a device, opening the first one says why.
+            ordinal: Some(rank.checked_rem(visible()).unwrap_or(0)),
+            remark: "",
+        }],
+        ([name], None) if name == "auto" => vec![Choice {
+            name,
+            ordinal: Some(0),
+            remark: "",
+        }],
+        ([name], Some(rank)) if rank > 0 && cuda_ordinal(name).is_some() => vec![Choice {
+            remark: ", which the config names for all ranks of this machine; device = \"cuda\" \
+                     gives each its own",
+            ..named(name)
+        }],
+        (names, Some(rank)) if !names.is_empty() => vec![named(&names[rank % names.len()])],
+        (names, _) => names.iter().map(|name| named(name)).collect(),
+    }
+}
+
+impl Choice<'_> {
+    fn open(self) -> Result<Opened, VlmError> {
+        let failed = |reason: String| VlmError::Device {
+            name: self.name.to_owned(),
+            reason,
+        };
+        let cpu = |why: String| Opened {
+            device: Device::Cpu,
+            name: "cpu".into(),
+            description: format!("the CPU{why}"),
+        };
+        match (self.name, self.ordinal) {
+            ("cpu", _) => Ok(cpu(String::new())),
+            (name, Some(ordinal)) => match open_cuda(ordinal) {
+                Ok(device) => Ok(Opened {
+                    device,
+                    name: format!("cuda:{ordinal}"),
+                    description: format!("CUDA device {ordinal}{}", self.remark),
+                }),
+                Err(reason) if name == "auto" => Ok(cpu(format!(" ({reason})"))),
+                Err(reason) => Err(failed(reason)),
+            },
+            (_, None) => Err(failed(EXPECTED.into())),
         }
     }
 }
 
+/// Without a driver the bindings panic rather than fail; what they print then helps nobody.
 #[cfg(feature = "cuda")]
-fn open_cuda(ordinal: usize) -> Result<Device, String> {
+fn unless_it_panics<T>(call: impl FnOnce() -> T + std::panic::UnwindSafe) -> Option<T> {
     use std::panic;
-    // Without a driver the bindings panic rather than fail; what they print then helps nobody.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
-    let opened = panic::catch_unwind(|| Device::new_cuda_with_stream(ordinal));
+    let called = panic::catch_unwind(call);
     panic::set_hook(hook);
-    opened
-        .map_err(|_| "the CUDA driver or one of its libraries was not found".to_owned())?
+    called.ok()
+}
+
+#[cfg(feature = "cuda")]
+fn open_cuda(ordinal: usize) -> Result<Device, String> {
+    unless_it_panics(|| Device::new_cuda_with_stream(ordinal))
+        .ok_or("the CUDA driver or one of its libraries was not found")?
         .map_err(|error| error.to_string())
 }
 
 #[cfg(not(feature = "cuda"))]
 fn open_cuda(_: usize) -> Result<Device, String> {
     Err("this binary was built without CUDA; build it with `--features cuda,flash-attn`".into())
+}
+
+/// How many CUDA devices this process can see; 0 where CUDA cannot be asked.
+#[cfg(feature = "cuda")]
+fn visible_cuda_devices() -> usize {
+    use candle_core::cuda::cudarc::driver::CudaContext;
+    let count = unless_it_panics(CudaContext::device_count);
+    count
+        .and_then(Result::ok)
+        .and_then(|count| usize::try_from(count).ok())
+        .unwrap_or(0)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn visible_cuda_devices() -> usize {
+    0
 }
 
 /// The precision to compute in; `None` for the device's own choice.
@@ -106,13 +183,62 @@ pub fn dtype(asked: Option<DType>, device: &Device) -> Result<DType, VlmError> {
 mod tests {
     use super::*;
 
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
     #[test]
     fn names_that_mean_nothing_are_refused() {
         for name in ["gpu", "cuda:", "cuda:x", "cuda0", ""] {
-            let error = open(name).unwrap_err().to_string();
+            assert!(check_name(name).is_err());
+            let error = open_all(&names(&[name]), None).unwrap_err().to_string();
             assert!(error.contains("expected \"auto\""), "{error}");
         }
-        assert!(open("auto").is_ok());
+        assert_eq!(open_all(&names(&["auto"]), None).unwrap().len(), 1);
+        let opened = open_all(&names(&["cpu", "cpu"]), None).unwrap();
+        assert!(opened.iter().all(|opened| opened.name == "cpu"));
+        assert_eq!(opened.len(), 2);
+    }
+
+    /// The ordinals of the devices that a rank takes.
+    #[track_caller]
+    fn taken(devices: &[&str], rank: Option<usize>, visible: usize) -> Vec<Option<usize>> {
+        let names = names(devices);
+        let choices = choose(&names, rank, || visible);
+        choices.iter().map(|choice| choice.ordinal).collect()
+    }
+
+    #[test]
+    fn a_rank_takes_the_device_of_its_number() {
+        for name in ["auto", "cuda"] {
+            assert_eq!(taken(&[name], None, 4), [Some(0)]);
+            assert_eq!(taken(&[name], Some(0), 4), [Some(0)]);
+            assert_eq!(taken(&[name], Some(3), 4), [Some(3)]);
+            assert_eq!(taken(&[name], Some(9), 4), [Some(1)]);
+            // One device per task, as batch systems give it.
+            assert_eq!(taken(&[name], Some(3), 1), [Some(0)]);
+            assert_eq!(taken(&[name], Some(3), 0), [Some(0)], "to say why");
+        }
+        assert_eq!(taken(&["cpu"], Some(3), 4), [None]);
+    }
+
+    #[test]
+    fn a_device_that_is_named_is_kept() {
+        assert_eq!(taken(&["cuda:2"], Some(3), 4), [Some(2)]);
+        let devices = names(&["cuda:2"]);
+        let remark = |rank| choose(&devices, rank, || 4)[0].remark;
+        assert!(remark(Some(1)).contains("for all ranks"));
+        assert_eq!([remark(None), remark(Some(0))], ["", ""]);
+    }
+
+    #[test]
+    fn a_list_is_for_one_process_or_one_each() {
+        let list = ["cuda:1", "cuda:3", "cuda:2"];
+        assert_eq!(taken(&list, None, 4), [Some(1), Some(3), Some(2)]);
+        assert_eq!(taken(&list, Some(0), 4), [Some(1)]);
+        assert_eq!(taken(&list, Some(4), 4), [Some(3)]);
+        assert_eq!(taken(&["cpu", "cpu"], None, 0), [None, None]);
+        assert_eq!(taken(&["cpu", "cpu"], Some(5), 0), [None]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod pass;
 pub mod pool;
 pub mod qwen_vl;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod vision;
 
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,20 @@ pub enum VlmError {
         /// The number of decoder layers.
         last: usize,
     },
+}
+
+/// What the CUDA driver and cuBLAS call it when the device's memory is full. candle passes their names on in the text.
+const OUT_OF_MEMORY: [&str; 2] = ["CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED"];
+
+impl VlmError {
+    /// Whether the device's memory was full. The device is sound then: a smaller batch may fit.
+    pub fn is_out_of_memory(&self) -> bool {
+        let Self::Tensor(error) = self else {
+            return false;
+        };
+        let text = error.to_string();
+        OUT_OF_MEMORY.iter().any(|name| text.contains(name))
+    }
 }
 
 /// A picture or a clip on its way through a model.

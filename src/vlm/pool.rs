@@ -49,6 +49,23 @@ impl PooledBatch {
         &self.layers[layer][row * self.width..][..self.width]
     }
 
+    /// The rows of several batches, one after the other.
+    pub(crate) fn joined(parts: Vec<Self>) -> Self {
+        let mut parts = parts.into_iter();
+        let mut all = parts.next().unwrap_or(Self {
+            tokens: Vec::new(),
+            width: 0,
+            layers: Vec::new(),
+        });
+        for part in parts {
+            all.tokens.extend(part.tokens);
+            for (all, layer) in all.layers.iter_mut().zip(part.layers) {
+                all.extend(layer);
+            }
+        }
+        all
+    }
+
     /// The same with as many rows made into one as `passes` says, of which no two have the same modality.
     #[must_use]
     pub fn merged(self, passes: &[usize]) -> Self {

@@ -1,7 +1,11 @@
-//! Data for the unit tests: the same numbers in every run, and one way to compare tensors.
+//! For the unit tests: the same numbers in every run, one way to compare tensors, and a model that needs no checkpoint.
 
 use candle_core::{Device, Result, Tensor};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::{Input, Layer, Model, PooledBatch, TextScope, VlmError};
+use crate::modality::Modality;
+use crate::prompt::Place;
 
 /// Values spread evenly over −2 to 2, a pure function of the shape and the seed.
 ///
@@ -21,4 +25,56 @@ pub(super) fn values(shape: &[usize], seed: u64) -> Result<Tensor> {
 pub(super) fn worst(got: &Tensor, want: &Tensor) -> Result<f32> {
     let largest = |x: &Tensor| x.abs()?.max_all()?.to_scalar::<f32>();
     Ok(largest(&(got - want)?)? / largest(want)?)
+}
+
+/// What a full device answers, as candle passes it on.
+pub(crate) fn out_of_memory() -> VlmError {
+    let text = "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")";
+    VlmError::Tensor(candle_core::Error::Cuda(text.into()))
+}
+
+/// A model without weights: its vectors are a pure function of each input alone, however it is packed.
+pub(crate) struct Fake<F> {
+    /// Is told the tokens of every pass, and may refuse.
+    pub(crate) before: F,
+}
+
+impl<F: Fn(usize) -> std::result::Result<(), VlmError> + Send> Model for Fake<F> {
+    fn forward(
+        &self,
+        batch: &[Input],
+        layers: &[Layer],
+        _: TextScope,
+    ) -> std::result::Result<PooledBatch, VlmError> {
+        (self.before)(batch.iter().map(|input| input.tokens.ids.len()).sum())?;
+        let mut tokens = Vec::new();
+        let mut values = Vec::new();
+        for Input { tokens: own, .. } in batch {
+            let mut counts = [0; 3];
+            for (modality, count) in Modality::ALL.into_iter().zip(&mut counts) {
+                let of = |place: &Place| match place {
+                    Place::Image => Modality::Image,
+                    Place::Video => Modality::Video,
+                    _ => Modality::Text,
+                };
+                let ids = own.ids.iter().zip(&own.places);
+                let ids: Vec<u32> = ids
+                    .filter(|(_, place)| of(place) == modality)
+                    .map(|(id, _)| *id)
+                    .collect();
+                *count = ids.len() as u32;
+                values.extend([ids.iter().sum::<u32>() as f32, ids.len() as f32]);
+            }
+            tokens.push(counts);
+        }
+        Ok(PooledBatch {
+            tokens,
+            width: 2,
+            layers: vec![values; layers.len()],
+        })
+    }
+
+    fn depth(&self) -> usize {
+        1
+    }
 }

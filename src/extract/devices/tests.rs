@@ -1,0 +1,296 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use super::*;
+use crate::checkpoint::{Checkpoint, OpenOptions};
+use crate::config::{self, Protocol, TooLong};
+use crate::dataset::Filter;
+use crate::extract::{DatasetPlan, DatasetWork, Options, ShardWork, Tally, plan};
+use crate::media::{Limits, Orientation, Sampling, VideoLimits};
+use crate::store::Settings;
+use crate::vlm::testing::{Fake, out_of_memory};
+use crate::vlm::{ProcessorOptions, VlmError};
+
+const SHARDS: u32 = 12;
+
+/// Work that is the same for every device: two datasets of text, twelve shards.
+struct Work {
+    folder: tempfile::TempDir,
+    preparer: Arc<Preparer>,
+    shards: Vec<ShardWork>,
+    plans: BTreeMap<String, DatasetPlan>,
+}
+
+fn work() -> Work {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let options = OpenOptions::new(folder.path());
+    let checkpoint = Checkpoint::open("models/tiny-llava-onevision", root, &options).unwrap();
+    let preparer = Arc::new(Preparer::new(&checkpoint, preparation()).unwrap());
+    let extract = config::Extract {
+        samples_per_dataset: 1000,
+        ..config::Extract::default()
+    };
+    let settings = Settings::new(&"test").unwrap();
+    let mut shards = Vec::new();
+    for name in ["first", "second"] {
+        let path = folder.path().join(format!("{name}.jsonl"));
+        let row = |i: usize| {
+            let words = "and so on ".repeat(i % 9);
+            format!(
+                r#"{{"conversations": [{{"from": "human", "value": "{i}?"}}, {{"from": "gpt", "value": "{words}"}}]}}"#
+            ) + "\n"
+        };
+        let rows = 32 * SHARDS as usize;
+        fs_err::write(&path, (0..rows).map(row).collect::<String>()).unwrap();
+        let spec = config::Dataset {
+            name: name.into(),
+            path,
+            media_root: None,
+            filter: None::<Filter>,
+        };
+        let dataset = DatasetWork::open(&spec, &extract, "checkpoint", &settings, &|_, _| {});
+        let dataset = dataset.unwrap();
+        shards.extend((0..dataset.shards()).map(|index| ShardWork {
+            dataset: dataset.clone(),
+            index,
+        }));
+    }
+    assert_eq!(shards.len(), SHARDS as usize);
+    let plans = plan(&shards, &preparer, &AtomicBool::new(false), &|| {}).unwrap();
+    Work {
+        folder,
+        preparer,
+        shards,
+        plans,
+    }
+}
+
+fn preparation() -> Options {
+    Options {
+        processor: ProcessorOptions::default(),
+        orientation: Orientation::Apply,
+        limits: Limits::default(),
+        sampling: Sampling::LlavaNext,
+        max_frames: None,
+        video: VideoLimits::default(),
+        spans: false,
+        protocol: Protocol::Joint,
+        max_tokens: None,
+        too_long: TooLong::Fail,
+    }
+}
+
+#[derive(Default)]
+struct Counted {
+    done: Mutex<Tally>,
+    left_out: Mutex<Tally>,
+}
+
+impl Progress for Counted {
+    fn advance(&self, done: &Tally) {
+        *self.done.lock().unwrap() += *done;
+    }
+
+    fn skipped(&self, left_out: &Tally) {
+        *self.left_out.lock().unwrap() += *left_out;
+    }
+}
+
+/// How a run on fakes ended.
+struct Ended {
+    outcome: Result<Outcome, ExtractError>,
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    progress: Counted,
+    /// Shards that were told of, each once and none at the same time as another.
+    published: usize,
+}
+
+impl Work {
+    fn queue(&self) -> Queue {
+        Queue::new(self.shards.clone(), &self.plans)
+    }
+
+    fn planned(&self) -> Tally {
+        self.plans.values().map(|plan| plan.tally).sum()
+    }
+
+    fn run(&self, models: Vec<Placed>, queue: Queue, stop: &AtomicBool) -> Ended {
+        let root = tempfile::tempdir_in(self.folder.path()).unwrap();
+        let store = Store::open(root.path()).unwrap();
+        let job = Job {
+            layers: &[Layer::Last],
+            scope: TextScope::All,
+            preparer: &self.preparer,
+            batch_tokens: 512,
+            workers: 2,
+            stop,
+        };
+        let progress = Counted::default();
+        let mut published = 0;
+        let outcome = run(&job, models, queue, &store, &progress, |_| {
+            published += 1;
+            Ok(())
+        });
+        let mut files = BTreeMap::new();
+        for shard in &self.shards {
+            let path = store.shard_path(&shard.dataset.name, shard.index);
+            if path.exists() {
+                let name = path.strip_prefix(root.path()).unwrap().to_owned();
+                files.insert(name, fs_err::read(&path).unwrap());
+            }
+        }
+        Ended {
+            outcome,
+            files,
+            progress,
+            published,
+        }
+    }
+}
+
+fn fake(device: &str, before: impl Fn(usize) -> Result<(), VlmError> + Send + 'static) -> Placed {
+    Placed {
+        device: device.into(),
+        model: Box::new(Fake { before }),
+    }
+}
+
+type Answer = fn(usize) -> Result<(), VlmError>;
+
+const STEADY: Answer = |_| Ok(());
+/// Takes long enough that the other devices get their part.
+const SLOW: Answer = |_| {
+    std::thread::sleep(Duration::from_millis(5));
+    Ok(())
+};
+
+static GO_ON: AtomicBool = AtomicBool::new(false);
+
+#[test]
+fn any_number_of_devices_ends_in_the_same_files() {
+    let work = work();
+    let one = work.run(vec![fake("one", STEADY)], work.queue(), &GO_ON);
+    assert_eq!(one.outcome.unwrap(), Outcome::Complete);
+    assert_eq!(one.files.len(), SHARDS as usize);
+    assert_eq!(*one.progress.done.lock().unwrap(), work.planned());
+
+    // More devices than workers, of which one is slow and one has little memory.
+    let passes = [0; 3].map(|_| Arc::new(AtomicUsize::new(0)));
+    let counting = |i: usize, then: Answer| {
+        let passes = Arc::clone(&passes[i]);
+        move |tokens| {
+            passes.fetch_add(1, Ordering::Relaxed);
+            then(tokens)
+        }
+    };
+    let small: Answer = |tokens| match SLOW(tokens) {
+        Ok(()) if tokens > 200 => Err(out_of_memory()),
+        result => result,
+    };
+    let models = vec![
+        fake("a", counting(0, SLOW)),
+        fake("b", counting(1, SLOW)),
+        fake("c", counting(2, small)),
+    ];
+    let three = work.run(models, work.queue(), &GO_ON);
+    assert_eq!(three.outcome.unwrap(), Outcome::Complete);
+    assert_eq!(three.published, SHARDS as usize);
+    assert!(three.files == one.files);
+    assert_eq!(*three.progress.done.lock().unwrap(), work.planned());
+    assert!(
+        passes
+            .iter()
+            .all(|passes| passes.load(Ordering::Relaxed) > 0)
+    );
+}
+
+#[test]
+fn the_first_error_stops_all_devices() {
+    let work = work();
+    let broken = |_| {
+        Err(VlmError::Tensor(candle_core::Error::Msg(
+            "bad sector".into(),
+        )))
+    };
+    let models = vec![fake("a", SLOW), fake("b", broken), fake("c", SLOW)];
+    let ended = work.run(models, work.queue(), &GO_ON);
+    let error = ended.outcome.unwrap_err().to_string();
+    assert_eq!(error, "b: the forward pass failed: bad sector");
+    assert!(
+        ended.files.len() < SHARDS as usize,
+        "they went on to the end"
+    );
+    assert_eq!(ended.files.len(), ended.published);
+}
+
+#[test]
+fn a_panic_on_one_device_is_an_error() {
+    let work = work();
+    let models = vec![fake("a", SLOW), fake("b", |_| panic!("a mistake"))];
+    let error = work.run(models, work.queue(), &GO_ON).outcome.unwrap_err();
+    assert!(
+        error.to_string().contains("the thread of b panicked"),
+        "{error}"
+    );
+}
+
+#[test]
+fn stopping_from_outside_stops_all_devices() {
+    let work = work();
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopping = {
+        let stop = Arc::clone(&stop);
+        move |tokens| {
+            stop.store(true, Ordering::Relaxed);
+            SLOW(tokens)
+        }
+    };
+    let models = vec![fake("a", SLOW), fake("b", stopping)];
+    let ended = work.run(models, work.queue(), &stop);
+    assert_eq!(ended.outcome.unwrap(), Outcome::Interrupted);
+    assert!(ended.files.len() < SHARDS as usize);
+}
+
+#[test]
+fn what_others_have_made_is_left_out_and_no_longer_counted() {
+    let work = work();
+    let whole = work.run(vec![fake("a", STEADY)], work.queue(), &GO_ON);
+    let queue = work.queue().skipping(|shard| shard.index % 3 == 1);
+    let ended = work.run(vec![fake("a", SLOW), fake("b", SLOW)], queue, &GO_ON);
+    assert_eq!(ended.outcome.unwrap(), Outcome::Complete);
+    assert_eq!(ended.files.len(), SHARDS as usize * 2 / 3);
+    for (path, bytes) in &ended.files {
+        assert!(whole.files[path] == *bytes, "{}", path.display());
+    }
+    let left_out = *ended.progress.left_out.lock().unwrap();
+    assert_eq!(left_out.samples, 64 * u64::from(SHARDS) / 3);
+    let mut total = *ended.progress.done.lock().unwrap();
+    total += left_out;
+    assert_eq!(total, work.planned());
+}
+
+#[test]
+fn a_sample_that_fits_nowhere_is_a_failure_of_its_shard() {
+    let work = work();
+    let longest = work.plans["first"].longest as usize;
+    let models = vec![fake("a", move |tokens| {
+        if tokens >= longest {
+            return Err(out_of_memory());
+        }
+        Ok(())
+    })];
+    let ended = work.run(models, work.queue(), &GO_ON);
+    assert_eq!(ended.outcome.unwrap(), Outcome::Complete);
+    assert_eq!(ended.files.len(), SHARDS as usize);
+    let done = *ended.progress.done.lock().unwrap();
+    assert!(
+        done.failures > 0 && done.failures < done.samples / 4,
+        "{done:?}"
+    );
+    let mut planned = work.planned();
+    planned.failures = done.failures;
+    assert_eq!(done, planned);
+}

@@ -62,6 +62,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
 /// more, are made first; `None` where shards are missing for that.
 fn of_run(run: &Path) -> Result<Option<(Centroids, config::Mix)>> {
     let file = run.join(CENTROIDS);
+    // Which removes what a killed one has left, also where nothing but the mixture is to be written.
+    let store = Store::open(run)?;
     let Some(manifest) = Manifest::find(run)? else {
         if !file.exists() {
             return Err(Manifest::read(run).expect_err("there is none").into());
@@ -85,10 +87,10 @@ fn of_run(run: &Path) -> Result<Option<(Centroids, config::Mix)>> {
     let found = file.exists().then(|| Centroids::read(&file)).transpose();
     let centroids = match found {
         Ok(Some(centroids)) if current(&centroids) => Some(centroids),
-        Ok(_) => aggregate(&config, &manifest, &Store::open(run)?)?,
+        Ok(_) => aggregate(&config, &manifest, &store)?,
         Err(error) => {
             tracing::warn!("{error}; so it is done now");
-            aggregate(&config, &manifest, &Store::open(run)?)?
+            aggregate(&config, &manifest, &store)?
         }
     };
     Ok(centroids.map(|centroids| (centroids, config.mix)))

@@ -1,5 +1,8 @@
 //! A run's files depend on its inputs alone: not on threads, nor on the order in which shards were made.
 
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
 use crate::project::{Project, Tree, assert_same};
 use crate::samples::rows;
 
@@ -29,6 +32,37 @@ fn threads_and_workers_change_nothing() {
         );
         assert_same(&found, &expected);
     }
+}
+
+/// Neither the data's times, nor those of what is there, nor the time of day.
+#[test]
+fn clocks_change_nothing() {
+    let set = |path: &Path, year: u64| {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_hours((year - 1970) * 365 * 24);
+        let file = fs_err::File::options().write(true).open(path).unwrap();
+        file.set_modified(time).unwrap();
+    };
+    let expected = results(|_| {}, None);
+    let project = Project::new();
+    project.write("words.jsonl", rows(0..80));
+    for (i, name) in ["words.jsonl", "pictures.jsonl", "0.png", "1.png"]
+        .iter()
+        .enumerate()
+    {
+        set(&project.path(name), 1980 + 40 * i as u64);
+    }
+    project.run();
+    assert_same(&project.results(), &expected);
+    for (name, year) in expected.keys().zip([1975, 2090].into_iter().cycle()) {
+        set(&project.path("run").join(name), year);
+    }
+    set(&project.path("words.jsonl"), 2095);
+    let ended = project.run();
+    assert!(
+        ended.stderr.contains("every shard is there already"),
+        "{ended}"
+    );
+    assert_same(&project.results(), &expected);
 }
 
 #[test]

@@ -14,10 +14,13 @@
 //! one has: each of its tasks goes through all that is missing, in an order of its own.
 //!
 //! A rank only chooses among the missing shards, so every choice ends in the same files, and a wrong one costs time only.
+//! Which shards are whose is dealt anew for every job: what one rank left undone is then spread over all ranks of the next
+//! job, and stays one rank's work where that is requeued.
 
 use std::fmt;
 
 use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Reads a variable of the environment.
 type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -33,6 +36,8 @@ pub struct Share {
     pub local_rank: Option<usize>,
     /// Whether nobody may be there for some of the ranks.
     pub holes: bool,
+    /// The job that the ranks belong to, where its engine names it.
+    pub job: Option<String>,
     /// Who said so.
     pub said_by: SaidBy,
 }
@@ -127,6 +132,7 @@ impl Share {
             ranks: 1,
             local_rank: None,
             holes: false,
+            job: None,
             said_by: SaidBy::Nobody,
         }
     }
@@ -196,7 +202,10 @@ impl Share {
         } else {
             None
         };
-        Ok(match (inner, array) {
+        let job = variable("SLURM_ARRAY_JOB_ID")
+            .or_else(|| variable("SLURM_JOB_ID"))
+            .filter(|_| inner.is_some() || array.is_some());
+        let share = match (inner, array) {
             (Some((step, _, in_array)), Some((task, holes))) if step.ranks > 1 => {
                 let place = Place {
                     rank: task.rank * step.ranks + step.rank,
@@ -222,30 +231,34 @@ impl Share {
                 }
                 (None, None) => Self::whole(),
             },
-        })
+        };
+        Ok(Self { job, ..share })
     }
 
-    /// Whether the item with this number is of this rank's part.
-    pub fn includes(&self, place: u64) -> bool {
-        self.holes || place % self.ranks == self.rank
-    }
-
-    /// Takes this rank's part of `missing`; `place` tells an item's number among all items, missing or not.
-    pub fn choose<T>(&self, missing: Vec<T>, place: impl Fn(&T) -> u64) -> Vec<T> {
+    /// The places of this rank's work among `places` of them, in the order in which it is to be done.
+    pub fn of(&self, places: u64) -> Vec<u64> {
+        let mut all: Vec<u64> = (0..places).collect();
         if self.holes {
-            let mut all = missing;
-            // Tasks that start together rarely come to the same shard at the same time.
-            all.sort_by_cached_key(|item| {
-                let place = [self.rank.to_le_bytes(), place(item).to_le_bytes()].concat();
-                xxhash_rust::xxh3::xxh3_64(&place)
-            });
+            // Tasks that start together rarely come to the same place at the same time.
+            shuffle(&mut all, &self.rank.to_le_bytes());
             return all;
         }
-        missing
+        if let Some(job) = &self.job {
+            shuffle(&mut all, job.as_bytes());
+        }
+        let mut mine: Vec<u64> = all
             .into_iter()
-            .filter(|item| self.includes(place(item)))
-            .collect()
+            .skip(self.rank as usize)
+            .step_by(self.ranks as usize)
+            .collect();
+        mine.sort_unstable();
+        mine
     }
+}
+
+/// An order that hangs on `seed` alone.
+fn shuffle(places: &mut [u64], seed: &[u8]) {
+    places.sort_by_cached_key(|place| xxh3_64(&[seed, &place.to_le_bytes()].concat()));
 }
 
 /// An index and a count.
@@ -263,6 +276,7 @@ impl Place {
             ranks,
             local_rank,
             holes: false,
+            job: None,
             said_by,
         }
     }

@@ -1,6 +1,6 @@
 //! `madmix extract`: the missing shards of this process's share, and the centroids once all are there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -216,47 +216,39 @@ fn missing_shards(
     retry: bool,
     failures: &mut FailureLimit,
 ) -> Result<Vec<ShardWork>> {
-    // The number of each dataset's first shard among all shards.
-    let mut next = 0;
-    let datasets: Vec<(u64, &DatasetWork)> = session
+    let all: Vec<ShardWork> = session
         .datasets()
-        .map(|dataset| {
-            let first = next;
-            next += u64::from(dataset.shards());
-            (first, dataset)
-        })
+        .flat_map(DatasetWork::all_shards)
         .collect();
+    let mine = share.of(all.len() as u64);
+    if retry {
+        mine.par_iter().try_for_each(|&place| {
+            let ShardWork { dataset, index } = &all[place as usize];
+            store.remove_failed(&dataset.key, &dataset.name, *index)
+        })?;
+    }
+    let datasets: Vec<&DatasetWork> = session.datasets().collect();
     let looked_at = datasets
         .par_iter()
-        .map(|(first, dataset)| {
-            if retry {
-                let mine = |index: &u32| share.includes(first + u64::from(*index));
-                store.remove_failed(
-                    &dataset.key,
-                    &dataset.name,
-                    (0..dataset.shards()).filter(mine),
-                )?;
-            }
-            store.missing(&dataset.key, &dataset.name, dataset.shards())
-        })
+        .map(|dataset| store.missing(&dataset.key, &dataset.name, dataset.shards()))
         .collect::<Vec<Result<_, StoreError>>>();
-    let mut work = Vec::new();
-    for ((first, dataset), missing) in datasets.into_iter().zip(looked_at) {
-        let missing = missing?;
-        for damaged in &missing.set_aside {
+    let mut missing = BTreeSet::new();
+    for (dataset, looked_at) in datasets.into_iter().zip(looked_at) {
+        let looked_at = looked_at?;
+        for damaged in &looked_at.set_aside {
             tracing::warn!("{damaged}");
         }
-        failures.add(&dataset.name, &missing.failures);
-        work.extend(missing.indices.iter().map(|&index| {
-            let shard = ShardWork {
-                dataset: dataset.clone(),
-                index,
-            };
-            (first + u64::from(index), shard)
-        }));
+        failures.add(&dataset.name, &looked_at.failures);
+        missing.extend(
+            looked_at
+                .indices
+                .into_iter()
+                .map(|index| (&dataset.name, index)),
+        );
     }
-    let mine = share.choose(work, |(place, _)| *place);
-    Ok(mine.into_iter().map(|(_, shard)| shard).collect())
+    let is_missing = |shard: &&ShardWork| missing.contains(&(&shard.dataset.name, shard.index));
+    let mine = mine.into_iter().map(|place| &all[place as usize]);
+    Ok(mine.filter(is_missing).cloned().collect())
 }
 
 /// How many shards have not been published, by their names alone.

@@ -25,12 +25,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let session = Session::open(&arguments.config, None)?;
     let work: Vec<ShardWork> = session
         .datasets()
-        .flat_map(|dataset| {
-            (0..dataset.shards()).map(|index| ShardWork {
-                dataset: dataset.clone(),
-                index,
-            })
-        })
+        .flat_map(DatasetWork::all_shards)
         .collect();
     // Nothing is left behind, so a signal may simply end it.
     let Some(plans) = extract::measure(&work, &session, &AtomicBool::new(false)) else {

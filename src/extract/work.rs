@@ -75,6 +75,14 @@ impl DatasetWork {
         self.order.len().div_ceil(SHARD_ROWS) as u32
     }
 
+    /// All of its shards.
+    pub fn all_shards(&self) -> impl Iterator<Item = ShardWork> {
+        (0..self.shards()).map(|index| ShardWork {
+            dataset: self.clone(),
+            index,
+        })
+    }
+
     /// The samples of one shard, as indices into the dataset.
     pub fn samples(&self, shard: u32) -> &[u64] {
         let start = shard as usize * SHARD_ROWS;

@@ -116,7 +116,7 @@ fn tasks_of_an_array_with_holes_do_whatever_is_missing() {
     let orders = [3, 5].map(|id| {
         let share = find(None, None, &task(id)).unwrap();
         assert!(share.holes && !share.is_whole());
-        share.choose((0..100_u64).collect(), |item| *item)
+        share.of(100)
     });
     assert_ne!(orders[0], orders[1]);
     for mut order in orders {
@@ -146,16 +146,36 @@ fn what_does_not_fit_together_is_refused() {
     }
 }
 
+/// What a lost rank has left must not be one rank's work again.
+#[test]
+fn every_job_deals_the_work_anew_and_a_requeued_task_has_its_own_again() {
+    let task = |job: &str, id: u64| {
+        let environment = format!(
+            "SLURM_ARRAY_JOB_ID={job} SLURM_JOB_ID={id}7 SLURM_ARRAY_TASK_ID={id} SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_MAX=7 SLURM_ARRAY_TASK_COUNT=8"
+        );
+        find(None, None, &environment).unwrap().of(640)
+    };
+    let lost = task("101", 3);
+    assert_eq!(lost, task("101", 3));
+    for rank in 0..8 {
+        let again = task("102", rank);
+        let share = lost.iter().filter(|place| again.contains(place)).count();
+        assert!((3..=20).contains(&share), "{share} of {}", lost.len());
+    }
+}
+
 proptest::proptest! {
     #[test]
-    fn every_missing_item_is_one_ranks_work(ranks in 1_u64..9, missing in proptest::collection::btree_set(0_u64..60, 0..40)) {
+    fn every_place_is_one_ranks_work(ranks in 1_u64..9, places in 0_u64..60, job in proptest::option::of(0..9_u64)) {
         let mut done: Vec<u64> = (0..ranks)
             .flat_map(|rank| {
                 let share = find(Some(rank), Some(ranks), "").unwrap();
-                share.choose(missing.iter().copied().collect(), |item| *item)
+                let mine = Share { job: job.map(|job| job.to_string()), ..share }.of(places);
+                assert!(mine.is_sorted() && mine.len() as u64 >= places / ranks);
+                mine
             })
             .collect();
         done.sort_unstable();
-        proptest::prop_assert_eq!(done, missing.into_iter().collect::<Vec<_>>());
+        proptest::prop_assert!(done.into_iter().eq(0..places));
     }
 }

@@ -176,23 +176,21 @@ impl Store {
         })
     }
 
-    /// Removes those of a dataset's shards that hold failures, so that they are made again.
+    /// Removes a shard if it holds failures, so that it is made again.
     ///
     /// # Errors
-    /// As [`Store::inspect`], and when a shard cannot be removed.
+    /// As [`Store::inspect`], and when the shard cannot be removed.
     pub fn remove_failed(
         &self,
         key: &ShardKey,
         dataset: &str,
-        indices: impl Iterator<Item = u32>,
+        index: u32,
     ) -> Result<(), StoreError> {
-        for index in indices {
-            match self.inspect(key, dataset, index)? {
-                ShardState::Present(shard) if !shard.failures.is_empty() => {
-                    fs_err::remove_file(self.shard_path(dataset, index))?;
-                }
-                _ => {}
+        match self.inspect(key, dataset, index)? {
+            ShardState::Present(shard) if !shard.failures.is_empty() => {
+                fs_err::remove_file(self.shard_path(dataset, index))?;
             }
+            _ => {}
         }
         Ok(())
     }

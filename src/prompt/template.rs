@@ -3,7 +3,10 @@
 //! transformers compiles it with `trim_blocks`, `lstrip_blocks`, loop controls and a block of its own,
 //! `{% generation %}`, which marks what the assistant says and prints its contents unchanged.
 
+mod nesting;
+
 use std::collections::BTreeMap;
+use std::io;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde};
@@ -15,9 +18,18 @@ use super::parts::{Part, parts};
 use super::spans::{Rendered, locate, marker};
 use crate::dataset::{Role, Turn};
 
-/// Steps after which a template is taken to run for ever.
-const FUEL: u64 = 10_000_000;
+/// Bytes of a prompt beyond which a template is taken to print for ever: a million tokens and more, for which the
+/// tokenizer takes some two hundred times as much memory.
+pub const MAX_RENDERED: usize = 8 << 20;
+
+/// Steps after which a template is taken to run for ever: so many, more for each piece of a conversation, and no more
+/// than that.
+const FUEL: u64 = 1_000_000;
+const FUEL_PER_PIECE: u64 = 10_000;
+const MOST_FUEL: u64 = 100_000_000;
 const NAME: &str = "chat_template";
+/// The deepest indentation of `tojson`.
+const MOST_INDENT: usize = 64;
 
 /// A compiled template.
 pub(super) struct ChatTemplate {
@@ -38,7 +50,6 @@ impl ChatTemplate {
                 .build()
                 .map_err(|error| PromptError::Template(error.to_string()))?,
         );
-        environment.set_fuel(Some(FUEL));
         environment
             .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_filter("tojson", to_json);
@@ -48,9 +59,11 @@ impl ChatTemplate {
         for (name, token) in special_tokens {
             environment.add_global(name.clone(), token.clone());
         }
-        environment
-            .add_template_owned(NAME, without_generation_blocks(source))
-            .map_err(|error| PromptError::Template(error.to_string()))?;
+        nesting::check(source).map_err(PromptError::Template)?;
+        nesting::with_room(|| {
+            environment.add_template_owned(NAME, without_generation_blocks(source))
+        })
+        .map_err(|error| PromptError::Template(error.to_string()))?;
         Ok(Self { environment })
     }
 
@@ -111,11 +124,42 @@ impl ChatTemplate {
 
     /// Runs the template on `messages` in the form of transformers.
     fn run(&self, messages: &[Value], add_generation_prompt: bool) -> Result<String, PromptError> {
+        let pieces = messages.iter().map(|message| {
+            let content = message.get("content").and_then(Value::as_array);
+            1 + content.map_or(0, Vec::len) as u64
+        });
+        let fuel = FUEL + FUEL_PER_PIECE.saturating_mul(pieces.sum());
+        let mut environment = self.environment.clone();
+        environment.set_fuel(Some(fuel.min(MOST_FUEL)));
         let messages = minijinja::Value::from(Serde(messages));
-        self.environment
+        let mut out = Limited(Vec::new());
+        environment
             .get_template(NAME)
-            .and_then(|template| template.render(context! { messages, add_generation_prompt }))
-            .map_err(|error| PromptError::Template(error.to_string()))
+            .and_then(|template| {
+                let context = context! { messages, add_generation_prompt };
+                template.render_captured_to(context, &mut out).map(drop)
+            })
+            .map_err(|error| PromptError::Template(error.to_string()))?;
+        String::from_utf8(out.0).map_err(|error| PromptError::Template(error.to_string()))
+    }
+}
+
+/// A prompt that is being written, up to [`MAX_RENDERED`].
+struct Limited(Vec<u8>);
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() > MAX_RENDERED - self.0.len() {
+            return Err(io::Error::other(format!(
+                "it prints more than {MAX_RENDERED} bytes"
+            )));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -150,6 +194,10 @@ fn without_generation_blocks(source: &str) -> String {
 )]
 fn to_json(Serde(value): Serde<Value>, options: Kwargs) -> Result<String, minijinja::Error> {
     let indent: Option<usize> = options.get("indent")?;
+    if indent > Some(MOST_INDENT) {
+        let reason = format!("tojson: an indent over {MOST_INDENT}");
+        return Err(minijinja::Error::new(ErrorKind::InvalidOperation, reason));
+    }
     let mut out = Vec::new();
     let written = if let Some(indent) = indent {
         let indent = " ".repeat(indent);

@@ -18,6 +18,7 @@ pub mod extract;
 pub mod media;
 pub mod mix;
 pub mod modality;
+mod printable;
 pub mod prompt;
 pub mod report;
 pub mod store;

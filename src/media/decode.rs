@@ -154,8 +154,8 @@ fn decoder<'r>(
     let pixels = pixels.unwrap_or(u64::MAX).min(limits.max_pixels);
     let mut reader = ImageReader::with_format(reader, format.kind);
     let mut bounds = image::Limits::no_limits();
-    // Four channels of 16 bits, and as much again for the codec's own work.
-    bounds.max_alloc = Some(pixels.saturating_mul(16).saturating_add(16 << 20));
+    // Four channels of 16 bits, as much again for the codec's own work, and what texts and profiles take.
+    bounds.max_alloc = Some(pixels.saturating_mul(16).saturating_add(64 << 20));
     reader.limits(bounds);
     reader.into_decoder().map_err(|e| fault(format, e))
 }

@@ -132,29 +132,34 @@ impl ChatTemplate {
         let mut environment = self.environment.clone();
         environment.set_fuel(Some(fuel.min(MOST_FUEL)));
         let messages = minijinja::Value::from(Serde(messages));
-        let mut out = Limited(Vec::new());
-        environment
-            .get_template(NAME)
-            .and_then(|template| {
-                let context = context! { messages, add_generation_prompt };
-                template.render_captured_to(context, &mut out).map(drop)
-            })
-            .map_err(|error| PromptError::Template(error.to_string()))?;
-        String::from_utf8(out.0).map_err(|error| PromptError::Template(error.to_string()))
+        let mut out = Limited::default();
+        let rendered = environment.get_template(NAME).and_then(|template| {
+            let context = context! { messages, add_generation_prompt };
+            template.render_captured_to(context, &mut out).map(drop)
+        });
+        if out.full {
+            let reason = format!("it prints more than {MAX_RENDERED} bytes");
+            return Err(PromptError::Template(reason));
+        }
+        rendered.map_err(|error| PromptError::Template(error.to_string()))?;
+        String::from_utf8(out.text).map_err(|error| PromptError::Template(error.to_string()))
     }
 }
 
 /// A prompt that is being written, up to [`MAX_RENDERED`].
-struct Limited(Vec<u8>);
+#[derive(Default)]
+struct Limited {
+    text: Vec<u8>,
+    full: bool,
+}
 
 impl io::Write for Limited {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.len() > MAX_RENDERED - self.0.len() {
-            return Err(io::Error::other(format!(
-                "it prints more than {MAX_RENDERED} bytes"
-            )));
+        self.full |= bytes.len() > MAX_RENDERED - self.text.len();
+        if self.full {
+            return Err(io::ErrorKind::FileTooLarge.into());
         }
-        self.0.extend_from_slice(bytes);
+        self.text.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -6,13 +6,15 @@ use std::thread;
 /// Bytes of a tag outside of string literals. Each nests an expression by one level at most; honest tags have a few
 /// hundred.
 const MOST_TAG_BYTES: usize = 8 << 10;
-/// Stack for tags of that length: 8 KiB a level.
+/// Branches of `if`, each of which nests in the one before.
+const MOST_ELIFS: usize = 1_000;
+/// Stack for that many levels, at 8 KiB for the largest.
 const STACK: usize = 64 << 20;
 
-/// Refuses a template with a longer tag.
+/// Refuses a template with a longer tag or more branches.
 pub(super) fn check(source: &str) -> Result<(), String> {
     let mut rest = source.as_bytes();
-    let mut line = 1;
+    let (mut line, mut elifs) = (1, 0);
     while let Some(start) = rest
         .windows(2)
         .position(|pair| matches!(pair, b"{{" | b"{%" | b"{#"))
@@ -35,10 +37,23 @@ pub(super) fn check(source: &str) -> Result<(), String> {
                 "the tag in line {line} has more than {MOST_TAG_BYTES} bytes"
             ));
         }
+        elifs += usize::from(is_elif(tag));
+        if elifs > MOST_ELIFS {
+            return Err(format!("it has more than {MOST_ELIFS} elif"));
+        }
         line += newlines(&tag[..length]);
         rest = &tag[length..];
     }
     Ok(())
+}
+
+/// Whether a tag that begins so is one more branch, with or without a trim mark.
+fn is_elif(tag: &[u8]) -> bool {
+    let tag = tag
+        .strip_prefix(b"-")
+        .or(tag.strip_prefix(b"+"))
+        .unwrap_or(tag);
+    tag.trim_ascii_start().starts_with(b"elif")
 }
 
 /// A tag's length, and how much of it is outside of string literals. One that does not end reaches to the end.
@@ -102,5 +117,17 @@ mod tests {
         ] {
             assert!(check(&deep).unwrap_err().contains("in line 2 "));
         }
+        let branches = |count| {
+            format!(
+                "{{% if a %}}{}{{% endif %}}",
+                "{%-\n elif b %}".repeat(count)
+            )
+        };
+        assert_eq!(check(&branches(MOST_ELIFS)), Ok(()));
+        assert!(
+            check(&branches(MOST_ELIFS + 1))
+                .unwrap_err()
+                .contains("elif")
+        );
     }
 }

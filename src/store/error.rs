@@ -11,6 +11,12 @@ use super::{FORMAT, PublishError};
 /// Why bytes are not a shard, or a shard cannot be written.
 #[derive(Debug, Error)]
 pub enum ShardError {
+    /// A folder, a pipe, a device, or larger than any shard.
+    #[error("not a regular file of at most {limit} bytes")]
+    NotAShardsFile {
+        /// The most bytes of a shard.
+        limit: u64,
+    },
     /// Not a whole safetensors file.
     #[error("not a whole safetensors file ({0})")]
     Container(SafeTensorError),

@@ -15,6 +15,7 @@ mod rows;
 #[expect(dead_code, reason = "the command line's own tests use the rest")]
 #[path = "../cli/samples.rs"]
 mod samples;
+mod store;
 mod template;
 
 use std::time::Duration;

@@ -89,6 +89,8 @@ pub struct Prompter {
     image: u32,
     /// `None` for families that know no videos.
     video: Option<u32>,
+    /// Rows of the model's embedding; tokenizers may know more tokens.
+    vocab_size: usize,
     /// Whether the placeholders are entries of the vocabulary.
     placeholders_have_ids: bool,
     /// The first token of every text, where the tokenizer has one.
@@ -157,6 +159,7 @@ impl Prompter {
             video => video.filter(|_| family.has_video()),
         };
         Ok(Self {
+            vocab_size: family.language().vocab_size,
             placeholders_have_ids: matches!(style, Style::Chat(_)),
             bos: checkpoint.special_tokens.get("bos_token").cloned(),
             tokenizer,
@@ -249,7 +252,7 @@ impl Prompter {
         let mut media = Vec::new();
         // What the tokenizer adds, such as Llama's `<s>`, stands for no text; its offsets are those of the first.
         let added = encoding.get_special_tokens_mask();
-        let places = ids
+        let places: Vec<Place> = ids
             .iter_mut()
             .zip(encoding.get_offsets())
             .zip(added)
@@ -276,6 +279,14 @@ impl Prompter {
                 }
             })
             .collect();
+        let beyond =
+            |(id, place): &(&u32, &Place)| !place.is_visual() && **id as usize >= self.vocab_size;
+        if let Some((id, _)) = ids.iter().zip(&places).find(beyond) {
+            return Err(PromptError::Tokenise(format!(
+                "token {id} is beyond the model's vocabulary of {}",
+                self.vocab_size
+            )));
+        }
         Ok(Prompt {
             tokens: Tokens { ids, places },
             media,

@@ -174,10 +174,11 @@ fn without_generation_blocks(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(start) = rest.find("{%") {
-        let Some(length) = rest[start..].find("%}") else {
+        let Some(length) = rest[start + 2..].find("%}") else {
             break;
         };
-        let tag = &rest[start + 2..start + length];
+        let end = start + 2 + length;
+        let tag = &rest[start + 2..end];
         let name = tag.trim_matches(['-', '+']).trim();
         out.push_str(&rest[..start + 2]);
         match name {
@@ -186,7 +187,7 @@ fn without_generation_blocks(source: &str) -> String {
             _ => out.push_str(tag),
         }
         out.push_str("%}");
-        rest = &rest[start + length + 2..];
+        rest = &rest[end + 2..];
     }
     out + rest
 }

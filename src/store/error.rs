@@ -49,6 +49,9 @@ pub enum ShardError {
         /// The checksum of the content.
         computed: String,
     },
+    /// The content is that of a shard, but no madmix writes it so.
+    #[error("its metadata are not written as madmix writes them")]
+    NotCanonical,
     /// The shard of another dataset or index: a file that was renamed.
     #[error("it is shard {index} of dataset `{dataset}`, which does not belong under this name")]
     Misplaced {

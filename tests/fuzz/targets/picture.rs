@@ -13,7 +13,10 @@ const LIMITS: Limits = Limits {
 fuzz_target!(|bytes: &[u8]| {
     let probed = probe(bytes, Orientation::Apply, LIMITS);
     if let Ok(picture) = decode(bytes, Orientation::Apply, LIMITS) {
-        assert_eq!(picture.data.len(), picture.width as usize * picture.height as usize * 3);
+        assert_eq!(
+            picture.data.len(),
+            picture.width as usize * picture.height as usize * 3
+        );
         assert_eq!(probed.expect("what decodes has a header"), picture.size());
     }
 });

@@ -20,15 +20,26 @@ fuzz_target!(|bytes: &[u8]| {
             ..DatasetSpec::default()
         };
         fs_err::write(&spec.path, bytes).expect("the file is written");
-        let Ok(dataset) = dataset::open(&spec) else { return };
+        let Ok(dataset) = dataset::open(&spec) else {
+            return;
+        };
         let root = fs_err::canonicalize(folder.path()).expect("the folder is there");
         for index in 0..dataset.len() {
             match dataset.read(index) {
                 Err(error) => assert!(!error.problem.to_string().is_empty()),
                 Ok(sample) => {
-                    let text: String = sample.turns.iter().map(|turn| turn.text.as_str()).collect::<Vec<_>>().join("\n");
+                    let text: String = sample
+                        .turns
+                        .iter()
+                        .map(|turn| turn.text.as_str())
+                        .collect::<Vec<_>>()
+                        .join("\n");
                     for kind in [MediaKind::Image, MediaKind::Video] {
-                        let shown = sample.media.iter().filter(|media| media.kind == kind).count();
+                        let shown = sample
+                            .media
+                            .iter()
+                            .filter(|media| media.kind == kind)
+                            .count();
                         assert_eq!(text.matches(kind.placeholder()).count(), shown);
                     }
                     for media in &sample.media {

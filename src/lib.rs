@@ -19,6 +19,7 @@ pub mod launch;
 pub mod media;
 pub mod mix;
 pub mod modality;
+mod printable;
 pub mod prompt;
 pub mod report;
 pub mod store;

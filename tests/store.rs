@@ -294,6 +294,27 @@ proptest! {
     }
 }
 
+/// What is not written as a shard is, is none, though its checksum holds.
+#[test]
+fn metadata_that_were_written_by_hand_are_an_error() {
+    let bytes = shard("aaaa", 0).to_bytes().unwrap();
+    let checksum = |bytes: &[u8]| match Shard::from_bytes(bytes) {
+        Err(ShardError::Checksum { found, computed }) => (found, computed),
+        other => panic!("{other:?}"),
+    };
+    let settings = key().settings.fingerprint();
+    let forged = replaced(&bytes, &settings, &"0".repeat(settings.len()));
+    let (found, computed) = checksum(&forged);
+    let error = Shard::from_bytes(&replaced(&forged, &found, &computed)).unwrap_err();
+    assert!(matches!(error, ShardError::NotCanonical), "{error}");
+    assert!(error.is_damage());
+    // The same content with its keys in another order has the same checksum.
+    let [one, two] = [r#"\"format\":1,"#, r#"\"index\":0,"#];
+    let swapped = replaced(&bytes, &[one, two].concat(), &[two, one].concat());
+    let error = Shard::from_bytes(&swapped).unwrap_err();
+    assert!(matches!(error, ShardError::NotCanonical), "{error}");
+}
+
 // The folder
 
 #[test]

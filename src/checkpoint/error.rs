@@ -60,6 +60,13 @@ pub enum CheckpointError {
         limit: u64,
     },
 
+    /// A folder, a pipe or a device where a file was expected.
+    #[error("{} is not a regular file; copy the file itself into the checkpoint", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+
     /// Not JSON, or not an object.
     #[error("{} is not the JSON object expected: {reason}", path.display())]
     Json {

@@ -2,6 +2,7 @@
 
 use super::error::CheckpointError;
 use serde_json::{Map, Value};
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -11,9 +12,17 @@ pub(super) const INDEX_LIMIT: u64 = 64 << 20;
 pub(super) const TOKENIZER_LIMIT: u64 = 256 << 20;
 pub(super) const TEMPLATE_LIMIT: u64 = 1 << 20;
 
-/// Refuses a file over `limit` bytes.
+/// The most of what a model has in a row: its width, its heads, its vocabulary. The products of two are far from where
+/// arithmetic ends.
+const MOST: usize = 1 << 28;
+/// The longest side of a tower's input, of a patch, of a window, in pixels.
+pub(super) const LONGEST_SIDE: usize = 1 << 14;
+/// The most layers. Their tensors' names are listed before the weights are looked at.
+const MOST_LAYERS: usize = 1 << 12;
+
+/// Refuses a file over `limit` bytes, and what is no file: a pipe would be waited for, a device never ends.
 pub(super) fn check_size(path: &Path, limit: u64) -> Result<(), CheckpointError> {
-    let size = fs_err::metadata(path)?.len();
+    let size = check_regular(path)?.len();
     if size > limit {
         return Err(CheckpointError::TooLarge {
             path: path.to_owned(),
@@ -22,6 +31,18 @@ pub(super) fn check_size(path: &Path, limit: u64) -> Result<(), CheckpointError>
         });
     }
     Ok(())
+}
+
+/// Refuses what is no file, and gives the metadata of one. Links are followed: a hub's snapshot consists of them.
+pub(super) fn check_regular(path: &Path) -> Result<Metadata, CheckpointError> {
+    let metadata = fs_err::metadata(path)?;
+    if metadata.is_file() {
+        Ok(metadata)
+    } else {
+        Err(CheckpointError::NotAFile {
+            path: path.to_owned(),
+        })
+    }
 }
 
 /// Reads a text file of at most `limit` bytes.
@@ -102,10 +123,25 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// As [`usize`](Self::usize), and at least 1.
+    /// As [`usize`](Self::usize), and at least 1; no more than any honest model has, so that products of sizes fit.
     pub(super) fn size(&self, key: &str, default: usize) -> Result<usize, CheckpointError> {
+        self.within(key, default, MOST)
+    }
+
+    /// A [`size`](Self::size) that is a side of something square, in pixels or patches.
+    pub(super) fn side(&self, key: &str, default: usize) -> Result<usize, CheckpointError> {
+        self.within(key, default, LONGEST_SIDE)
+    }
+
+    /// A [`size`](Self::size) that is a number of layers.
+    pub(super) fn layers(&self, key: &str, default: usize) -> Result<usize, CheckpointError> {
+        self.within(key, default, MOST_LAYERS)
+    }
+
+    fn within(&self, key: &str, default: usize, most: usize) -> Result<usize, CheckpointError> {
         match self.usize(key)? {
             Some(0) => Err(self.refuse(key, "a whole number of at least 1")),
+            Some(found) if found > most => Err(self.refuse(key, &format!("at most {most}"))),
             found => Ok(found.unwrap_or(default)),
         }
     }

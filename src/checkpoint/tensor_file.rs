@@ -4,6 +4,7 @@
 //! one tensor's chunk is in memory beside the tensors themselves.
 
 use super::error::CheckpointError;
+use super::fields::check_regular;
 use fs_err::os::unix::fs::FileExt;
 use safetensors::tensor::{Metadata, TensorInfo};
 use std::path::{Path, PathBuf};
@@ -26,8 +27,8 @@ pub(super) struct TensorFile {
 impl TensorFile {
     /// Reads the header and compares it with the file's length.
     pub(super) fn open(path: PathBuf) -> Result<Self, CheckpointError> {
+        let length = check_regular(&path)?.len();
         let file = fs_err::File::open(&path)?;
-        let length = file.metadata()?.len();
         let bad = |reason: String| CheckpointError::Header {
             path: path.clone(),
             reason,
@@ -60,7 +61,8 @@ impl TensorFile {
         file.read_exact_at(&mut header, LENGTH_BYTES)?;
         let header: Metadata =
             serde_json::from_slice(&header).map_err(|error| bad(format!("its header: {error}")))?;
-        let expected = data + header.data_len() as u64;
+        // What the header claims may be longer than any file.
+        let expected = data.saturating_add(header.data_len() as u64);
         if length > expected {
             return Err(bad(format!(
                 "{} bytes follow the last tensor ({length} for {expected})",
@@ -86,7 +88,10 @@ impl TensorFile {
 
     /// The first tensor that does not lie within `length` bytes, and the length that it needs.
     fn first_beyond(&self, length: u64) -> Option<(String, u64)> {
-        let end = |name: &String| Some(self.data + self.header.info(name)?.data_offsets.1 as u64);
+        let end = |name: &String| {
+            let end = self.header.info(name)?.data_offsets.1 as u64;
+            Some(self.data.saturating_add(end))
+        };
         self.header.offset_keys().into_iter().find_map(|name| {
             let needed = end(&name)?;
             (needed > length).then_some((name, needed))

@@ -11,6 +11,7 @@ use clap::Args;
 use super::session::Session;
 use super::{Ending, extract};
 use crate::extract::{DatasetWork, FailureLimit, ShardWork};
+use crate::printable::printable;
 
 /// How many failures of a dataset are shown.
 const SHOWN: usize = 10;
@@ -65,7 +66,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let mut limit = FailureLimit::new(session.datasets().map(samples), rate, None);
     for (dataset, plan) in &plans {
         for failure in plan.failures.iter().take(SHOWN) {
-            let (row, id, reason) = (failure.row, &failure.id, &failure.reason);
+            let (row, id, reason) = (
+                failure.row,
+                printable(&failure.id),
+                printable(&failure.reason),
+            );
             tracing::warn!("{dataset}, row {row} ({id}): {reason}");
         }
         if plan.failures.len() > SHOWN {

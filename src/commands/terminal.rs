@@ -9,9 +9,13 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::extract::{Progress, Tally};
+use crate::printable::{printable, printable_lines};
 
 /// All bars; log lines are written above them.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// The longest error that is shown: some quote what they found in a file.
+const MAX_ERROR_CHARS: usize = 16_000;
 
 /// Time between two log lines of progress where there is no terminal.
 const LOG_EVERY: Duration = Duration::from_secs(10);
@@ -36,7 +40,12 @@ pub(super) fn start_log(verbose: bool) {
 
 /// Says what went wrong, with its causes.
 pub(super) fn error(error: &anyhow::Error) {
-    let _ = writeln!(AboveBars, "error: {error:#}");
+    let text = format!("{error:#}");
+    let text = match text.char_indices().nth(MAX_ERROR_CHARS) {
+        None => text.as_str(),
+        Some((end, _)) => &text[..end],
+    };
+    let _ = writeln!(AboveBars, "error: {}", printable_lines(text));
 }
 
 #[derive(Clone, Copy)]
@@ -69,7 +78,7 @@ pub(super) fn bar(title: &str, total: u64, bytes: bool) -> ProgressBar {
     };
     let bar = ProgressBar::new(total);
     bar.set_style(style(&format!("{{prefix}} {{wide_bar}} {counts}")));
-    bar.set_prefix(title.to_owned());
+    bar.set_prefix(printable(title).into_owned());
     BARS.add(bar)
 }
 

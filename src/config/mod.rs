@@ -10,6 +10,7 @@ mod problem;
 mod protocol;
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,13 @@ pub use media::{Media, SamplingName, Video};
 pub use problem::ConfigError;
 use problem::explain;
 pub use protocol::{Protocol, TooLong};
+
+/// Bytes of a config; honest ones have a few thousand.
+const MAX_BYTES: u64 = 16 << 20;
+/// The most of `extract.samples_per_dataset`.
+const MAX_SAMPLES: u64 = 1 << 32;
+/// The most of `extract.workers`: each is a thread.
+const MAX_WORKERS: usize = 1024;
 
 /// A whole configuration. Paths are relative to the file until [`Config::read`] resolves them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -216,14 +224,27 @@ impl Config {
     /// # Errors
     /// When the file cannot be read, is no TOML, has an unknown key, or a value is out of range.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs_err::read_to_string(path).map_err(ConfigError::Read)?;
+        let mut text = String::new();
+        fs_err::File::open(path)
+            .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
+            .map_err(ConfigError::Read)?;
+        if text.len() as u64 > MAX_BYTES {
+            return Err(ConfigError::Value {
+                path: path.to_owned(),
+                message: format!("it has more than {MAX_BYTES} bytes: is it a config?"),
+            });
+        }
         let mut config = Self::parse(&text, path)?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         config.resolve(absolute.parent().unwrap_or(Path::new(".")));
         Ok(config)
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+    /// Takes the text of a config and checks it; `path` is for messages. Its paths stay as they are.
+    ///
+    /// # Errors
+    /// When it is no TOML, has an unknown key, or a value is out of range.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(text).map_err(|error| ConfigError::Toml {
             path: path.to_owned(),
             message: explain(&error, text),
@@ -275,6 +296,15 @@ impl Config {
         } = &self.extract;
         if *samples_per_dataset == 0 {
             return Err("extract.samples_per_dataset must be at least 1".into());
+        }
+        // No file has more rows.
+        if *samples_per_dataset > MAX_SAMPLES {
+            return Err(format!(
+                "extract.samples_per_dataset must be at most {MAX_SAMPLES}, which is all of any dataset"
+            ));
+        }
+        if self.extract.workers > MAX_WORKERS {
+            return Err(format!("extract.workers must be at most {MAX_WORKERS}"));
         }
         if layers.is_empty() {
             return Err("extract.layers is empty: name at least one, such as \"last\"".into());

@@ -134,6 +134,12 @@ pub enum SampleProblem {
         /// The most that is read.
         limit: u64,
     },
+    /// More than [`MAX_ROW_VALUES`](super::MAX_ROW_VALUES).
+    #[error("more than the {limit} values (strings, numbers, lists, objects) that a row may have")]
+    TooManyValues {
+        /// The most that a row may have.
+        limit: usize,
+    },
     /// Not JSON, or not UTF-8.
     #[error("not valid JSON: {0} of the row")]
     Json(String),

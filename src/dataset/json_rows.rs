@@ -13,6 +13,13 @@ use super::{DatasetProblem, Filter, Progress, SampleProblem};
 /// The longest row that is read, in bytes; a longer one is a [`SampleProblem::TooLong`].
 pub const MAX_ROW_BYTES: u64 = 64 << 20;
 
+/// The most values in a row: strings, numbers, lists and objects. Each takes some hundred bytes once it is read, and
+/// two in the file.
+pub const MAX_ROW_VALUES: usize = 1 << 20;
+
+/// The most rows of a file; the place of each is held in memory.
+const MAX_ROWS: u64 = 1 << 28;
+
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// Where a row lies. All that is held of it: 16 bytes.
@@ -107,8 +114,37 @@ impl RowRange {
         let mut row = vec![0; self.bytes as usize];
         file.read_exact_at(&mut row, self.start)
             .map_err(|error| SampleProblem::Io(error.kind()))?;
+        if values(&row) > MAX_ROW_VALUES {
+            return Err(SampleProblem::TooManyValues {
+                limit: MAX_ROW_VALUES,
+            });
+        }
         Ok(row)
     }
+}
+
+/// How many values a row holds, at most: one, and one more for each bracket that opens and each comma.
+fn values(row: &[u8]) -> usize {
+    let mut values = 1;
+    let mut rest = row;
+    loop {
+        let quote = rest.iter().position(|byte| *byte == b'"');
+        let plain = &rest[..quote.unwrap_or(rest.len())];
+        values += plain.iter().filter(|byte| b"[{,".contains(byte)).count();
+        let Some(quote) = quote else { return values };
+        rest = after_string(&rest[quote + 1..]);
+    }
+}
+
+/// What follows a string whose opening quote is gone.
+fn after_string(mut text: &[u8]) -> &[u8] {
+    while let Some(at) = text.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        if text[at] == b'"' {
+            return &text[at + 1..];
+        }
+        text = text.get(at + 2..).unwrap_or_default();
+    }
+    &[]
 }
 
 /// The rows to keep, as they are found.
@@ -126,11 +162,13 @@ impl Collector<'_> {
         found: impl Iterator<Item = std::ops::Range<u64>>,
     ) -> Result<(), DatasetProblem> {
         for range in found {
+            if self.rows == MAX_ROWS {
+                return Err(DatasetProblem::TooManyRows { max: MAX_ROWS });
+            }
             let range = RowRange {
                 start: range.start,
                 bytes: u32::try_from(range.end - range.start).unwrap_or(u32::MAX),
-                row: u32::try_from(self.rows)
-                    .map_err(|_| DatasetProblem::TooManyRows { max: 1 << 32 })?,
+                row: self.rows as u32,
             };
             self.rows += 1;
             let keep = match &mut self.sieve {
@@ -175,6 +213,25 @@ fn fingerprint(content: &blake3::Hash, filter: Option<&Filter>) -> String {
         Some(filter) => {
             let text = format!("{}\n{}", content.to_hex(), filter.canonical());
             blake3::hash(text.as_bytes()).to_hex().to_string()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::values;
+
+    #[test]
+    fn values_are_counted_outside_of_strings() {
+        for (row, count) in [
+            ("", 1),
+            ("[]", 2),
+            ("[1, [2, 3]]", 4 + 1),
+            (r#"{"a": "[,{", "b\",\\": 1}"#, 3),
+            (r#"{"a": "["#, 2),
+            (r#"{"a\"#, 2),
+        ] {
+            assert_eq!(values(row.as_bytes()), count, "{row}");
         }
     }
 }

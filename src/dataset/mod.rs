@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::{DatasetError, DatasetProblem, SampleError, SampleProblem};
 pub use filter::Filter;
-pub use json_rows::MAX_ROW_BYTES;
+pub use json_rows::{MAX_ROW_BYTES, MAX_ROW_VALUES};
 pub use order::order;
 
 /// Marks in a user turn's text where a picture stands.

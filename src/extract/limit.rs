@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::ExtractError;
+use crate::printable::printable;
 use crate::store::{Failure, FailureRecord, Failures, StoreError};
 
 /// A dataset lost more samples than it may.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "dataset \"{dataset}\": {failed} of {samples} samples failed, more than \
-     extract.max_failure_rate = {limit} allows; the first: row {row} ({id}): {reason}.{}{} Mend \
+     extract.max_failure_rate = {limit} allows; the first: row {row} ({}): {}.{}{} Mend \
      the data and run again with --retry-failed, or raise the limit",
-    also(others), listed(list.as_deref())
+    printable(id), printable(reason), also(others), listed(list.as_deref())
 )]
 pub struct TooManyFailures {
     /// The dataset's name.

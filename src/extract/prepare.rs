@@ -19,9 +19,8 @@ use crate::vlm::{self, Extent, Input, Processor, Shape, Visual};
 /// take the memory of any device.
 const MAX_TOKENS: usize = 32_768;
 
-/// Bytes of text for each token that a sample may have. Text has about four to a token; to find that one of many megabytes
-/// is too long would take some two hundred times its size in memory, in every worker that comes across one.
-const TEXT_BYTES_PER_TOKEN: usize = 32;
+/// Bytes of text for each token that a sample may have; words of any language have some four.
+const BYTES_PER_TOKEN: usize = 32;
 
 /// The most times that a sample is halved to fit.
 const HALVINGS: u32 = 16;
@@ -68,25 +67,16 @@ impl Preparer {
     /// # Errors
     /// Whatever makes the sample unusable, as the failure to be recorded.
     pub fn measure(&self, dataset: &dyn Dataset, index: u64) -> Result<Measured, Failure> {
-        let sample = dataset.read(index).map_err(|error| Failure {
-            row: error.row,
-            id: error.id,
-            reason: error.problem.to_string(),
-        })?;
+        let sample = dataset
+            .read(index)
+            .map_err(|error| Failure::new(error.row, &error.id, &error.problem.to_string()))?;
         let (row, id) = (sample.row, sample.id.clone());
         self.measured(sample)
-            .map_err(|reason| Failure { id, reason, row })
+            .map_err(|reason| Failure::new(row, &id, &reason))
     }
 
     fn measured(&self, sample: Sample) -> Result<Measured, String> {
-        let bytes: usize = sample.turns.iter().map(|turn| turn.text.len()).sum();
-        if bytes > self.max_tokens.saturating_mul(TEXT_BYTES_PER_TOKEN) {
-            return Err(format!(
-                "its text has {bytes} bytes, more than {TEXT_BYTES_PER_TOKEN} for each of the {} tokens of {}",
-                self.max_tokens,
-                self.whose_limit()
-            ));
-        }
+        self.check_extent(&sample)?;
         let prompt = self.prompt(&sample).map_err(|error| error.to_string())?;
         let media = match self.options.protocol {
             Protocol::Joint => in_order(sample.media, prompt.media()),
@@ -107,6 +97,38 @@ impl Preparer {
         }
         self.fit(&mut measured)?;
         Ok(measured)
+    }
+
+    /// Refuses a sample that has far too many tokens before its text is tokenised, which takes two hundred times the
+    /// text's memory, and before each of its media is looked at.
+    fn check_extent(&self, sample: &Sample) -> Result<(), String> {
+        let bytes: usize = sample.turns.iter().map(|turn| turn.text.len()).sum();
+        let of_kind = |kind| {
+            sample
+                .media
+                .iter()
+                .filter(|media| media.kind == kind)
+                .count()
+        };
+        for (count, what, most) in [
+            (
+                bytes,
+                "bytes of text",
+                self.max_tokens.saturating_mul(BYTES_PER_TOKEN),
+            ),
+            (sample.turns.len(), "turns", self.max_tokens),
+            (of_kind(MediaKind::Image), "pictures", self.max_tokens),
+            (of_kind(MediaKind::Video), "clips", self.max_tokens),
+        ] {
+            if count > most {
+                return Err(format!(
+                    "it has {count} {what}, far more than {} of {} tokens has room for",
+                    self.whose_limit(),
+                    self.max_tokens
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn look(&self, media: &Media) -> Result<Source, MediaError> {
@@ -220,10 +242,9 @@ impl Preparer {
     pub fn load(&self, measured: &Measured) -> Result<Vec<Input>, Failure> {
         let mut visuals = Vec::with_capacity(measured.media.len());
         for seen in &measured.media {
-            visuals.push(self.render(seen).map_err(|error| Failure {
-                row: measured.row,
-                id: measured.id.clone(),
-                reason: self.reason(&seen.media, &error),
+            visuals.push(self.render(seen).map_err(|error| {
+                let reason = self.reason(&seen.media, &error);
+                Failure::new(measured.row, &measured.id, &reason)
             })?);
         }
         if self.options.protocol == Protocol::Joint {

@@ -142,16 +142,31 @@ fn probe_reader(
 }
 
 fn decoder<'r>(
-    reader: impl BufRead + Seek + 'r,
+    mut reader: impl BufRead + Seek + 'r,
     format: Format,
     limits: Limits,
 ) -> Result<impl ImageDecoder + 'r, MediaError> {
+    let pixels = match format.kind {
+        ImageFormat::Png => png_pixels(reader.fill_buf().map_err(MediaError::File)?),
+        _ => None,
+    };
+    // A small picture may have a colour profile that unpacks to gigabytes.
+    let pixels = pixels.unwrap_or(u64::MAX).min(limits.max_pixels);
     let mut reader = ImageReader::with_format(reader, format.kind);
     let mut bounds = image::Limits::no_limits();
-    // Four channels of 16 bits, and as much again for the codec's own work.
-    bounds.max_alloc = Some(limits.max_pixels.saturating_mul(16).saturating_add(1 << 20));
+    // Four channels of 16 bits, as much again for the codec's own work, and what texts and profiles take.
+    bounds.max_alloc = Some(pixels.saturating_mul(16).saturating_add(64 << 20));
     reader.limits(bounds);
     reader.into_decoder().map_err(|e| fault(format, e))
+}
+
+/// The pixels of a PNG that begins so.
+fn png_pixels(head: &[u8]) -> Option<u64> {
+    let side = |at: usize| {
+        let bytes = head.get(at..at + 4)?.try_into().ok()?;
+        Some(u64::from(u32::from_be_bytes(bytes)))
+    };
+    Some(side(16)? * side(20)?)
 }
 
 /// The size as stored and the turn that the metadata ask for.

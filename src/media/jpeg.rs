@@ -21,6 +21,10 @@ const XMP_PREFIX: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 /// Progressive files have some ten scans. Each costs a pass over the whole picture, so a small file with thousands
 /// would keep a core busy for hours.
 const MAX_SCANS: usize = 500;
+/// Scans that a picture of any size may have.
+const FEW_SCANS: usize = 20;
+/// Scans times pixels of one that has more: as much work as few scans of the largest picture that is read by default.
+const MAX_SCANNED: u64 = FEW_SCANS as u64 * 178_956_970;
 
 /// A reader that fails at the end instead of reporting it.
 ///
@@ -70,6 +74,13 @@ pub(super) fn pixels(bytes: &[u8]) -> Result<Rgb, MediaError> {
     }
     reading(bytes, |open, ran_out| {
         let Size { width, height } = size(&open);
+        let scanned = size(&open).pixels().saturating_mul(scans as u64);
+        if scans > FEW_SCANS && scanned > MAX_SCANNED {
+            return Err(corrupt(&format!(
+                "{scans} scans of {}, over the limit of {MAX_SCANNED} pixels in all",
+                size(&open)
+            )));
+        }
         let (space, channels) = match open.components().len() {
             1 => (ColorSpace::JCS_GRAYSCALE, 1),
             3 => (ColorSpace::JCS_RGB, 3),

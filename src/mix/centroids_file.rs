@@ -18,6 +18,8 @@ use crate::store::{Published, checksum, publish};
 
 const FORMAT: u32 = 1;
 const METADATA_KEY: &str = "madmix";
+/// The largest file that is read; a thousand domains of the widest model take a quarter.
+const MAX_BYTES: u64 = 1 << 30;
 
 #[derive(Serialize, Deserialize)]
 struct Metadata {
@@ -53,11 +55,16 @@ impl Centroids {
     /// # Errors
     /// When the file cannot be read, is something else or of a newer format; and as [`Centroids::new`].
     pub fn read(path: &Path) -> Result<Self, MixError> {
-        let bytes = fs_err::read(path).map_err(MixError::Read)?;
         let problem = |problem| MixError::File {
             path: path.to_owned(),
             problem,
         };
+        let metadata = fs_err::metadata(path).map_err(MixError::Read)?;
+        if !metadata.is_file() || metadata.len() > MAX_BYTES {
+            let found = format!("it is not a regular file of at most {MAX_BYTES} bytes");
+            return Err(problem(found));
+        }
+        let bytes = fs_err::read(path).map_err(MixError::Read)?;
         let (metadata, mut views) = parse(&bytes).map_err(problem)?;
         let fused = views.remove(FUSED);
         let mut modalities = BTreeMap::new();

@@ -5,15 +5,16 @@
 //! placeholder per picture or video; the placeholders are then repeated as often as these have tokens,
 //! which gives the same ids as repeating them in the text.
 
+mod guard;
 mod parts;
 mod spans;
 mod template;
 mod tokens;
 mod training;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use tokenizers::{AddedToken, Tokenizer};
 
@@ -22,6 +23,7 @@ use crate::dataset::{IMAGE_PLACEHOLDER, MediaKind, Role, Turn, VIDEO_PLACEHOLDER
 use spans::Rendered;
 use template::ChatTemplate;
 
+pub use template::MAX_RENDERED;
 pub use tokens::{Place, Prompt, Tokens};
 
 /// Why a conversation cannot be turned into tokens.
@@ -87,6 +89,8 @@ pub struct Prompter {
     image: u32,
     /// `None` for families that know no videos.
     video: Option<u32>,
+    /// Rows of the model's embedding; tokenizers may know more tokens.
+    vocab_size: usize,
     /// Whether the placeholders are entries of the vocabulary.
     placeholders_have_ids: bool,
     /// The first token of every text, where the tokenizer has one.
@@ -110,7 +114,7 @@ impl Prompter {
             reason,
         };
         let text = fs_err::read_to_string(file).map_err(PromptError::Read)?;
-        let mut tokenizer = Tokenizer::from_str(&text).map_err(|error| {
+        let mut tokenizer = guard::read(&text).map_err(|error| {
             unusable(format!(
                 "not a tokenizer that can be read ({error}); copy it from the model that the \
                      checkpoint was trained from"
@@ -155,6 +159,7 @@ impl Prompter {
             video => video.filter(|_| family.has_video()),
         };
         Ok(Self {
+            vocab_size: family.language().vocab_size,
             placeholders_have_ids: matches!(style, Style::Chat(_)),
             bos: checkpoint.special_tokens.get("bos_token").cloned(),
             tokenizer,
@@ -240,16 +245,14 @@ impl Prompter {
         // As transformers' `apply_chat_template`: a template that writes the first token itself gets it once.
         let written = |bos: &String| !bos.is_empty() && rendered.text.starts_with(bos);
         let add = !self.bos.as_ref().is_some_and(written);
-        let encoding = self
-            .tokenizer
-            .encode(rendered.text.as_str(), add)
-            .map_err(|error| PromptError::Tokenise(error.to_string()))?;
+        let encoding =
+            guard::encode(&self.tokenizer, &rendered.text, add).map_err(PromptError::Tokenise)?;
         let mut ids = encoding.get_ids().to_vec();
         let mut spans = rendered.spans.iter().peekable();
         let mut media = Vec::new();
         // What the tokenizer adds, such as Llama's `<s>`, stands for no text; its offsets are those of the first.
         let added = encoding.get_special_tokens_mask();
-        let places = ids
+        let places: Vec<Place> = ids
             .iter_mut()
             .zip(encoding.get_offsets())
             .zip(added)
@@ -276,11 +279,32 @@ impl Prompter {
                 }
             })
             .collect();
+        let beyond =
+            |(id, place): &(&u32, &Place)| !place.is_visual() && **id as usize >= self.vocab_size;
+        if let Some((id, _)) = ids.iter().zip(&places).find(beyond) {
+            return Err(PromptError::Tokenise(format!(
+                "token {id} is beyond the model's vocabulary of {}",
+                self.vocab_size
+            )));
+        }
         Ok(Prompt {
             tokens: Tokens { ids, places },
             media,
         })
     }
+}
+
+/// A conversation as a chat template lays it out: Jinja that may print `special_tokens` by name.
+///
+/// # Errors
+/// The template is no Jinja, fails on the conversation, takes too many steps or prints more than [`MAX_RENDERED`].
+pub fn render(
+    template: &str,
+    special_tokens: &BTreeMap<String, String>,
+    turns: &[Turn],
+) -> Result<String, PromptError> {
+    let template = ChatTemplate::new(template, special_tokens)?;
+    Ok(template.render(turns, false)?.text)
 }
 
 /// Where in the prompt somebody's words are, in order.

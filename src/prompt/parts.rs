@@ -63,10 +63,13 @@ fn cut(text: &str) -> Vec<(Part<'_>, Range<usize>)> {
 }
 
 fn next_placeholder(text: &str) -> Option<(usize, MediaKind)> {
-    [MediaKind::Image, MediaKind::Video]
-        .into_iter()
-        .filter_map(|kind| Some((text.find(kind.placeholder())?, kind)))
-        .min_by_key(|(at, _)| *at)
+    // Both start with `<`. To look for either to the text's end would take the square of the number of placeholders.
+    text.match_indices('<').find_map(|(at, _)| {
+        [MediaKind::Image, MediaKind::Video]
+            .into_iter()
+            .find(|kind| text[at..].starts_with(kind.placeholder()))
+            .map(|kind| (at, kind))
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 //! transformers compiles it with `trim_blocks`, `lstrip_blocks`, loop controls and a block of its own,
 //! `{% generation %}`, which marks what the assistant says and prints its contents unchanged.
 
+mod nesting;
+
 use std::collections::BTreeMap;
+use std::io;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde};
@@ -15,9 +18,18 @@ use super::parts::{Part, parts};
 use super::spans::{Rendered, locate, marker};
 use crate::dataset::{Role, Turn};
 
-/// Steps after which a template is taken to run for ever.
-const FUEL: u64 = 10_000_000;
+/// Bytes of a prompt beyond which a template is taken to print for ever: a million tokens and more, for which the
+/// tokenizer takes some two hundred times as much memory.
+pub const MAX_RENDERED: usize = 8 << 20;
+
+/// Steps after which a template is taken to run for ever: so many, more for each piece of a conversation, and no more
+/// than that.
+const FUEL: u64 = 1_000_000;
+const FUEL_PER_PIECE: u64 = 10_000;
+const MOST_FUEL: u64 = 100_000_000;
 const NAME: &str = "chat_template";
+/// The deepest indentation of `tojson`.
+const MOST_INDENT: usize = 64;
 
 /// A compiled template.
 pub(super) struct ChatTemplate {
@@ -38,7 +50,6 @@ impl ChatTemplate {
                 .build()
                 .map_err(|error| PromptError::Template(error.to_string()))?,
         );
-        environment.set_fuel(Some(FUEL));
         environment
             .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_filter("tojson", to_json);
@@ -48,9 +59,11 @@ impl ChatTemplate {
         for (name, token) in special_tokens {
             environment.add_global(name.clone(), token.clone());
         }
-        environment
-            .add_template_owned(NAME, without_generation_blocks(source))
-            .map_err(|error| PromptError::Template(error.to_string()))?;
+        nesting::check(source).map_err(PromptError::Template)?;
+        nesting::with_room(|| {
+            environment.add_template_owned(NAME, without_generation_blocks(source))
+        })
+        .map_err(|error| PromptError::Template(error.to_string()))?;
         Ok(Self { environment })
     }
 
@@ -111,11 +124,47 @@ impl ChatTemplate {
 
     /// Runs the template on `messages` in the form of transformers.
     fn run(&self, messages: &[Value], add_generation_prompt: bool) -> Result<String, PromptError> {
+        let pieces = messages.iter().map(|message| {
+            let content = message.get("content").and_then(Value::as_array);
+            1 + content.map_or(0, Vec::len) as u64
+        });
+        let fuel = FUEL + FUEL_PER_PIECE.saturating_mul(pieces.sum());
+        let mut environment = self.environment.clone();
+        environment.set_fuel(Some(fuel.min(MOST_FUEL)));
         let messages = minijinja::Value::from(Serde(messages));
-        self.environment
-            .get_template(NAME)
-            .and_then(|template| template.render(context! { messages, add_generation_prompt }))
-            .map_err(|error| PromptError::Template(error.to_string()))
+        let mut out = Limited::default();
+        let rendered = environment.get_template(NAME).and_then(|template| {
+            let context = context! { messages, add_generation_prompt };
+            template.render_captured_to(context, &mut out).map(drop)
+        });
+        if out.full {
+            let reason = format!("it prints more than {MAX_RENDERED} bytes");
+            return Err(PromptError::Template(reason));
+        }
+        rendered.map_err(|error| PromptError::Template(error.to_string()))?;
+        String::from_utf8(out.text).map_err(|error| PromptError::Template(error.to_string()))
+    }
+}
+
+/// A prompt that is being written, up to [`MAX_RENDERED`].
+#[derive(Default)]
+struct Limited {
+    text: Vec<u8>,
+    full: bool,
+}
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.full |= bytes.len() > MAX_RENDERED - self.text.len();
+        if self.full {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -125,10 +174,11 @@ fn without_generation_blocks(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(start) = rest.find("{%") {
-        let Some(length) = rest[start..].find("%}") else {
+        let Some(length) = rest[start + 2..].find("%}") else {
             break;
         };
-        let tag = &rest[start + 2..start + length];
+        let end = start + 2 + length;
+        let tag = &rest[start + 2..end];
         let name = tag.trim_matches(['-', '+']).trim();
         out.push_str(&rest[..start + 2]);
         match name {
@@ -137,7 +187,7 @@ fn without_generation_blocks(source: &str) -> String {
             _ => out.push_str(tag),
         }
         out.push_str("%}");
-        rest = &rest[start + length + 2..];
+        rest = &rest[end + 2..];
     }
     out + rest
 }
@@ -150,6 +200,10 @@ fn without_generation_blocks(source: &str) -> String {
 )]
 fn to_json(Serde(value): Serde<Value>, options: Kwargs) -> Result<String, minijinja::Error> {
     let indent: Option<usize> = options.get("indent")?;
+    if indent > Some(MOST_INDENT) {
+        let reason = format!("tojson: an indent over {MOST_INDENT}");
+        return Err(minijinja::Error::new(ErrorKind::InvalidOperation, reason));
+    }
     let mut out = Vec::new();
     let written = if let Some(indent) = indent {
         let indent = " ".repeat(indent);

@@ -11,6 +11,12 @@ use super::{FORMAT, PublishError};
 /// Why bytes are not a shard, or a shard cannot be written.
 #[derive(Debug, Error)]
 pub enum ShardError {
+    /// A folder, a pipe, a device, or larger than any shard.
+    #[error("not a regular file of at most {limit} bytes")]
+    NotAShardsFile {
+        /// The most bytes of a shard.
+        limit: u64,
+    },
     /// Not a whole safetensors file.
     #[error("not a whole safetensors file ({0})")]
     Container(SafeTensorError),
@@ -43,6 +49,9 @@ pub enum ShardError {
         /// The checksum of the content.
         computed: String,
     },
+    /// The content is that of a shard, but no madmix writes it so.
+    #[error("its metadata are not written as madmix writes them")]
+    NotCanonical,
     /// The shard of another dataset or index: a file that was renamed.
     #[error("it is shard {index} of dataset `{dataset}`, which does not belong under this name")]
     Misplaced {

@@ -171,6 +171,11 @@ impl Shard {
             (found, Err(_)) => return Err(ShardError::UnknownVersion { found }),
         };
         let settings = Settings::from_canonical(header.settings.get());
+        // The checksum is of the metadata's content. It could be made to fit another way to write it.
+        let written = serde_json::to_string(&header).map_err(ShardError::Metadata)?;
+        if written != *json || header.fingerprints.settings != settings.fingerprint() {
+            return Err(ShardError::NotCanonical);
+        }
         let Fingerprints {
             checkpoint,
             dataset,
@@ -205,6 +210,7 @@ fn verified_header(
     if found != computed {
         return Err(ShardError::Checksum { found, computed });
     }
+    header.checksum = found;
     Ok(header)
 }
 

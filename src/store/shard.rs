@@ -49,6 +49,28 @@ pub struct Failure {
     pub row: u64,
 }
 
+impl Failure {
+    /// A failure with the start of an id and of a reason that may quote the data: whole ones could fill a shard's
+    /// metadata, of which readers take no more than 100 MB.
+    pub fn new(row: u64, id: &str, reason: &str) -> Self {
+        Self {
+            id: start(id, Self::MAX_ID_CHARS),
+            reason: start(reason, Self::MAX_REASON_CHARS),
+            row,
+        }
+    }
+
+    const MAX_ID_CHARS: usize = 1_000;
+    const MAX_REASON_CHARS: usize = 4_000;
+}
+
+fn start(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
 /// A dense row-major matrix of `f32`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matrix {

@@ -155,7 +155,7 @@ fn with(fields: &Fields<'_>, default: &Defaults) -> Result<LanguageConfig, Check
         vocab_size: fields.size("vocab_size", default.vocab_size)?,
         hidden_size,
         intermediate_size: fields.size("intermediate_size", default.intermediate_size)?,
-        num_hidden_layers: fields.size("num_hidden_layers", default.num_hidden_layers)?,
+        num_hidden_layers: fields.layers("num_hidden_layers", default.num_hidden_layers)?,
         num_attention_heads: heads,
         num_key_value_heads: fields.size("num_key_value_heads", key_value_default)?,
         head_dim: fields.size("head_dim", (hidden_size / heads).max(1))?,
@@ -205,7 +205,12 @@ fn mrope_section(fields: &Fields<'_>, head_dim: usize) -> Result<[usize; 3], Che
         });
         return counts
             .and_then(|counts| <[usize; 3]>::try_from(counts).ok())
-            .filter(|counts| counts.iter().sum::<usize>() == head_dim / 2)
+            .filter(|counts| {
+                counts
+                    .iter()
+                    .fold(0, |sum: usize, n| sum.saturating_add(*n))
+                    == head_dim / 2
+            })
             .ok_or_else(|| rope.refuse(key, &supported));
     }
     Err(fields.refuse("rope_scaling", "an object with mrope_section"))

@@ -227,5 +227,6 @@ pub(super) fn triple(fields: &Fields<'_>, key: &str) -> Result<[f32; 3], Checkpo
         .and_then(Value::as_array)
         .and_then(numbers)
         .and_then(|numbers: Vec<f32>| numbers.try_into().ok())
+        .filter(|numbers: &[f32; 3]| numbers.iter().all(|number| number.is_finite()))
         .ok_or_else(|| fields.refuse(key, "three numbers"))
 }

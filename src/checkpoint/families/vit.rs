@@ -102,11 +102,11 @@ pub(super) fn read(
     let config = VisionConfig {
         hidden_size: fields.size("hidden_size", default.hidden_size)?,
         intermediate_size: fields.size("intermediate_size", default.intermediate_size)?,
-        num_hidden_layers: fields.size("num_hidden_layers", default.num_hidden_layers)?,
+        num_hidden_layers: fields.layers("num_hidden_layers", default.num_hidden_layers)?,
         num_attention_heads: fields.size("num_attention_heads", default.num_attention_heads)?,
         num_channels: fields.size("num_channels", default.num_channels)?,
-        image_size: fields.size("image_size", default.image_size)?,
-        patch_size: fields.size("patch_size", default.patch_size)?,
+        image_size: fields.side("image_size", default.image_size)?,
+        patch_size: fields.side("patch_size", default.patch_size)?,
         hidden_act: Activation::GeluPytorchTanh,
         layer_norm_eps: fields.positive("layer_norm_eps", default.layer_norm_eps)?,
     };

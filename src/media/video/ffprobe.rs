@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::process::{End, run};
 use super::words::reason;
-use super::{Programs, VideoError, VideoLimits, input};
+use super::{FORMATS, Programs, VideoError, VideoLimits, input};
 use crate::media::{MediaError, Size};
 
 const PROGRAM: &str = "ffprobe";
@@ -48,7 +48,7 @@ pub(super) fn probe(
         let program = PROGRAM;
         return Err(VideoError::Undecodable { program, reason }.into());
     }
-    if is_no_video(&format) {
+    if !format.split(',').any(|name| FORMATS.contains(&name)) {
         return Err(VideoError::NotAVideo { format }.into());
     }
     if report.codec.is_empty() {
@@ -84,13 +84,12 @@ fn decoded_frames(
     Ok(report(command, path, limits)?.decoded)
 }
 
-/// Formats of ffmpeg that are pictures, texts, or lists of other files.
-fn is_no_video(format: &str) -> bool {
-    const OTHERS: [&str; 12] = [
-        "image2", "tty", "bin", "xbin", "adf", "idf", "hls", "dash", "concat", "sdp", "lavfi",
-        "imf",
-    ];
-    format.ends_with("_pipe") || format.split(',').any(|name| OTHERS.contains(&name))
+/// The format in ffprobe's refusal of one that is not among [`FORMATS`]: `[hls @ 0x55d0] Format not on
+/// whitelist '…'`.
+fn refused(words: &str) -> Option<&str> {
+    let (before, _) = words.split_once("] Format not on whitelist")?;
+    let (_, context) = before.rsplit_once('[')?;
+    context.split(' ').next()
 }
 
 /// What ffprobe says about a file.
@@ -129,9 +128,15 @@ fn report(mut command: Command, path: &Path, limits: &VideoLimits) -> Result<Rep
         Ok(ControlFlow::Continue(()))
     })?;
     match &end {
-        End::Exited { status, .. } if !status.success() => {
+        End::Exited { status, words } if !status.success() => {
             let (program, reason) = (PROGRAM, reason(&end, path));
-            Err(VideoError::Undecodable { program, reason }.into())
+            Err(match refused(&String::from_utf8_lossy(words)) {
+                Some(format) => VideoError::NotAVideo {
+                    format: format.to_owned(),
+                },
+                None => VideoError::Undecodable { program, reason },
+            }
+            .into())
         }
         _ => Ok(found),
     }

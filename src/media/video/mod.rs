@@ -84,13 +84,68 @@ impl Default for Programs {
     }
 }
 
-/// The arguments that name the input: a file on this machine, whatever its name looks like.
-fn input(path: &Path) -> [OsString; 4] {
+/// The formats of ffmpeg that are read: those that hold a film in one file. Its others are pictures, texts, devices and
+/// above all lists of other files (`concat`, `hls`, `dash`, `sdp`, `imf`), which a clip must not make it open. Sound is
+/// read for the sake of the message.
+const FORMATS: &[&str] = &[
+    "mov",
+    "mp4",
+    "m4a",
+    "3gp",
+    "3g2",
+    "mj2",
+    "matroska",
+    "webm",
+    "avi",
+    "mpegts",
+    "mpegtsraw",
+    "mpeg",
+    "mpegvideo",
+    "flv",
+    "live_flv",
+    "kux",
+    "asf",
+    "asf_o",
+    "ogg",
+    "gif",
+    "apng",
+    "mxf",
+    "nut",
+    "ivf",
+    "obu",
+    "av1",
+    "h261",
+    "h263",
+    "h264",
+    "hevc",
+    "vvc",
+    "m4v",
+    "mjpeg",
+    "vc1",
+    "vc1test",
+    "cavsvideo",
+    "avs2",
+    "avs3",
+    "dirac",
+    "dv",
+    "rm",
+    "wtv",
+    "yuv4mpegpipe",
+    "aac",
+    "flac",
+    "mp3",
+    "wav",
+];
+
+/// The arguments that name the input: a file on this machine, whatever its name looks like, and none that names others.
+fn input(path: &Path) -> [OsString; 6] {
     let mut url = OsString::from("file:");
     url.push(path);
     [
         "-protocol_whitelist".into(),
         "file".into(),
+        "-format_whitelist".into(),
+        FORMATS.join(",").into(),
         "-i".into(),
         url,
     ]

@@ -119,3 +119,9 @@ fn endless_and_raising_templates_end_in_an_error() {
     let error = raising.render(&[], false).unwrap_err().to_string();
     assert!(error.contains("no system turns"), "{error}");
 }
+
+#[test]
+fn a_tag_of_one_percent_sign_is_no_tag() {
+    assert!(compiled("a {%} b").is_err());
+    assert!(compiled("{%}{% generation %}").is_err());
+}

@@ -6,6 +6,9 @@ use super::hugging_face::Settings;
 use serde_json::Value;
 
 const KEY: &str = "image_grid_pinpoints";
+/// The most tiles along a side, and the most pairs: every picture is held against each.
+const MOST_TILES: u32 = 64;
+const MOST_PAIRS: usize = (MOST_TILES * MOST_TILES) as usize;
 
 /// The (height, width) pairs of transformers' layout; `default` where they are left out.
 pub(super) fn agreed(
@@ -75,7 +78,7 @@ fn range(text: &str, tile: u32) -> Option<Vec<(u32, u32)>> {
         .collect();
     let (first, last) = (*ends.first()?, *ends.last()?);
     // A wild range must not fill the memory.
-    if last.0.max(last.1) > 64 {
+    if last.0.max(last.1) > MOST_TILES {
         return None;
     }
     let inner = |a: u32| (first.1..=last.1).map(move |b| (a * tile, b * tile));
@@ -84,10 +87,15 @@ fn range(text: &str, tile: u32) -> Option<Vec<(u32, u32)>> {
 
 /// Refuses an empty list and sizes that tiles do not fill.
 fn check(pairs: &[(u32, u32)], tile: u32) -> Result<(), String> {
-    let fits = |edge: u32| edge > 0 && edge.is_multiple_of(tile);
+    let fits = |edge: u32| {
+        edge > 0 && edge.is_multiple_of(tile) && edge.checked_div(tile) <= Some(MOST_TILES)
+    };
+    if pairs.len() > MOST_PAIRS {
+        return Err(format!("at most {MOST_PAIRS} pairs"));
+    }
     if pairs.is_empty() || !pairs.iter().all(|(h, w)| fits(*h) && fits(*w)) {
         return Err(format!(
-            "at least one pair, all multiples of the tile's {tile} pixels"
+            "at least one pair, all multiples of the tile's {tile} pixels, up to {MOST_TILES} of them"
         ));
     }
     Ok(())

@@ -2,7 +2,7 @@
 //! froze it and left it out of the checkpoint.
 
 use super::super::super::error::CheckpointError;
-use super::super::super::fields::{CONFIG_LIMIT, Fields, JsonFile};
+use super::super::super::fields::{CONFIG_LIMIT, Fields, JsonFile, LONGEST_SIDE};
 use super::super::super::locate::Source;
 use super::super::super::names::Rule;
 use super::super::super::options::OpenOptions;
@@ -154,7 +154,8 @@ fn so400m_by_shapes(weights: &Weights) -> Option<VisionConfig> {
     let image_size = if full.image_size / patch_size.max(1) == side {
         full.image_size
     } else {
-        side * patch_size
+        side.checked_mul(patch_size)
+            .filter(|side| *side <= LONGEST_SIDE)?
     };
     (hidden == full.hidden_size).then(|| VisionConfig {
         image_size,

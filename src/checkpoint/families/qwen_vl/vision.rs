@@ -86,14 +86,14 @@ pub(super) fn read(
         return Err(fields.refuse(out, &format!("{width}, the language model's hidden_size")));
     }
     let mut config = VisionConfig {
-        depth: fields.size("depth", 32)?,
+        depth: fields.layers("depth", 32)?,
         hidden_size: hidden.1,
         intermediate_size: inner,
         num_heads: fields.size("num_heads", 16)?,
         out_hidden_size: width,
-        patch_size: fields.size("patch_size", 14)?,
+        patch_size: fields.side("patch_size", 14)?,
         temporal_patch_size: 2,
-        spatial_merge_size: fields.size("spatial_merge_size", 2)?,
+        spatial_merge_size: fields.side("spatial_merge_size", 2)?,
         rope_theta: rope_theta(fields)?,
         windows: None,
     };
@@ -121,7 +121,7 @@ fn rope_theta(fields: &Fields<'_>) -> Result<f64, CheckpointError> {
 }
 
 fn windows(fields: &Fields<'_>, config: &VisionConfig) -> Result<Windows, CheckpointError> {
-    let (size, factor) = (fields.size("window_size", 112)?, config.factor());
+    let (size, factor) = (fields.side("window_size", 112)?, config.factor());
     if !size.is_multiple_of(factor) {
         let supported = format!("a multiple of the {factor} pixels of a token");
         return Err(fields.refuse("window_size", &supported));

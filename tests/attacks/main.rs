@@ -12,7 +12,6 @@ mod picture;
 #[path = "../cli/project.rs"]
 mod project;
 mod rows;
-#[expect(dead_code, reason = "the command line's own tests use the rest")]
 #[path = "../cli/samples.rs"]
 mod samples;
 mod store;

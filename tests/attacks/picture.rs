@@ -9,7 +9,7 @@ use crate::samples::{picture_row, row};
 use crate::{assert_says, attack_within, reasons, victim};
 
 /// A PNG's chunk.
-fn chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
+fn chunk(name: &[u8], data: &[u8]) -> Vec<u8> {
     let checked = [name, data].concat();
     let mut crc = u32::MAX;
     for byte in &checked {

@@ -30,6 +30,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
+    anyhow::ensure!(
+        arguments.run.exists(),
+        "there is no {}: name the folder of a run, or a centroids.safetensors",
+        arguments.run.display()
+    );
     let folder = arguments.run.is_dir().then_some(arguments.run.as_path());
     let (centroids, configured) = match folder {
         Some(run) => match of_run(run)? {

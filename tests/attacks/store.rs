@@ -58,8 +58,8 @@ fn centroids_that_are_no_files_are_errors() {
     let project = victim();
     for (path, says) in [
         ("/dev/zero", "not a regular file"),
-        (".", "no centroids.safetensors"),
-        ("none", "none"),
+        (".", "no manifest.json"),
+        ("none", "there is no none"),
     ] {
         assert_says(
             &attack(&project, &["solve", path]).expect(1).stderr,

@@ -18,6 +18,7 @@ use clap::{Parser, Subcommand};
 use crate::checkpoint::UnknownCard;
 use crate::config::ConfigError;
 use crate::mix::MixError;
+use crate::wall;
 
 /// The run was stopped on request and can go on where it was.
 const INTERRUPTED: u8 = 75;
@@ -81,6 +82,7 @@ fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     allocator::keep_freed_memory();
+    wall::keep_quiet();
     terminal::start_log(arguments.verbose);
     let ended = match &arguments.command {
         Command::Run(arguments) => run::run(arguments),

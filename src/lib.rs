@@ -24,3 +24,4 @@ pub mod prompt;
 pub mod report;
 pub mod store;
 pub mod vlm;
+mod wall;

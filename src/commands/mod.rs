@@ -24,6 +24,7 @@ use crate::checkpoint::UnknownCard;
 use crate::config::ConfigError;
 use crate::launch::LaunchError;
 use crate::mix::MixError;
+use crate::wall;
 
 /// The run was stopped on request, or is not complete, and can go on where it was.
 const RESUMABLE: u8 = 75;
@@ -93,6 +94,7 @@ fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     allocator::keep_freed_memory();
+    wall::keep_quiet();
     terminal::start_log(arguments.verbose);
     let ended = match &arguments.command {
         Command::Run(arguments) => run::run(arguments),

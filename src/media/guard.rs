@@ -1,33 +1,22 @@
 //! A wall around the codecs.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use super::MediaError;
+use crate::wall;
 
 /// Runs a codec so that a panic in it is an error.
 pub(super) fn guarded<T>(
     format: &'static str,
     f: impl FnOnce() -> Result<T, MediaError>,
 ) -> Result<T, MediaError> {
-    // Whatever state the codec leaves behind is dropped with it.
-    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
+    wall::behind(f).unwrap_or_else(|panic| {
+        let reason = panic
+            .strip_prefix("libjpeg fatal error: ")
+            .unwrap_or(&panic);
         Err(MediaError::Corrupt {
             format,
-            reason: panic_text(panic.as_ref()),
+            reason: reason.to_owned(),
         })
     })
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("the decoder panicked");
-    text.strip_prefix("libjpeg fatal error: ")
-        .unwrap_or(text)
-        .to_owned()
 }
 
 #[cfg(test)]

@@ -59,8 +59,9 @@ impl Centroids {
             path: path.to_owned(),
             problem,
         };
-        let metadata = fs_err::metadata(path).map_err(MixError::Read)?;
-        if !metadata.is_file() || metadata.len() > MAX_BYTES {
+        // A pipe would be waited for, and a device read for ever.
+        let unfit = |metadata: std::fs::Metadata| !metadata.is_file() || metadata.len() > MAX_BYTES;
+        if fs_err::metadata(path).is_ok_and(unfit) {
             let found = format!("it is not a regular file of at most {MAX_BYTES} bytes");
             return Err(problem(found));
         }

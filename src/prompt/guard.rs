@@ -1,10 +1,10 @@
 //! A wall around the tokenizer: its file comes with the checkpoint, the text with the data, and neither is trusted.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::{Encoding, Tokenizer};
+
+use crate::wall;
 
 /// How many times longer a normalizer may make a text. `SentencePiece`'s replaces a space by three bytes.
 const MOST_GROWTH: usize = 256;
@@ -26,16 +26,15 @@ pub(super) fn read(text: &str) -> Result<Tokenizer, String> {
             "its normalizer could make a text more than {MOST_GROWTH} times longer"
         ));
     }
-    guarded(|| text.parse::<Tokenizer>().map_err(|error| error.to_string()))
+    wall::behind(|| text.parse::<Tokenizer>().map_err(|error| error.to_string()))?
 }
 
 /// Tokenises a text. A pattern of the tokenizer's that needs too many steps, which is a panic in its library, is an
 /// error.
 pub(super) fn encode(tokenizer: &Tokenizer, text: &str, special: bool) -> Result<Encoding, String> {
-    guarded(|| {
-        let encoding = tokenizer.encode(text, special);
-        encoding.map_err(|error| error.to_string())
-    })
+    // What a panic leaves half-changed is no more than a cache.
+    let encoding = wall::behind(|| tokenizer.encode(text, special))?;
+    encoding.map_err(|error| error.to_string())
 }
 
 /// How many times longer a normalizer may make a text, at most: what it puts in the place of a byte and before it.
@@ -51,16 +50,6 @@ fn growth(normalizer: &Value) -> usize {
         .into_iter()
         .flatten()
         .fold(1, |sum: usize, text| sum.saturating_add(text.len()))
-}
-
-/// Runs a library so that a panic in it is an error. Its message still goes through the process's panic hook.
-fn guarded<T>(f: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    // Nothing is left half-changed: reading makes a new tokenizer, and encoding changes only caches behind locks.
-    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(text.unwrap_or("the tokenizer panicked").to_owned())
-    })
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ fn attack_within(project: &Project, arguments: &[&str], memory: u64) -> Ended {
         "ended by a signal or too late: {ended}"
     );
     assert_ne!(ended.code, Some(101), "{ended}");
+    assert!(!ended.stderr.contains("panicked"), "{ended}");
     ended
 }
 

@@ -6,7 +6,7 @@ use madmix::media::{Limits, MediaError, Orientation, decode, probe};
 use serde_json::json;
 
 use crate::samples::{picture_row, row};
-use crate::{assert_says, attack_within, reasons, victim};
+use crate::{assert_says, attack_within, reason, reasons, victim};
 
 /// A PNG's chunk.
 fn chunk(name: &[u8], data: &[u8]) -> Vec<u8> {
@@ -162,6 +162,30 @@ fn headers_that_promise_too_much_are_refused() {
         let fault = fault(&bytes);
         assert!(fault.contains(says), "`{says}` is not in: {fault}");
     }
+}
+
+/// The decoder panics at the two bytes that are left of the palette's last colour.
+#[test]
+fn a_palette_that_breaks_off_is_a_failure() {
+    let project = victim();
+    let header = [[0, 0, 0, 9], [0, 0, 0, 9]]
+        .as_flattened()
+        .iter()
+        .chain(&[8, 3, 0, 0, 0]);
+    let header: Vec<u8> = header.copied().collect();
+    let parts = [
+        b"\x89PNG\r\n\x1a\n".to_vec(),
+        chunk(b"IHDR", &header),
+        chunk(b"PLTE", &[9; 52]),
+        chunk(b"IDAT", &zeros(90)),
+        chunk(b"IEND", b""),
+    ];
+    project.write("bad.png", parts.concat());
+    let bad = row(&json!({ "image": "bad.png" }), "<image>");
+    assert_says(
+        &reason(&project, &bad.to_string()),
+        &["bad.png: corrupt PNG"],
+    );
 }
 
 /// Some hundred kilobytes that hold more passes over the picture than an hour has room for.

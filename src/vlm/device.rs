@@ -3,6 +3,8 @@
 use candle_core::{DType, Device};
 
 use super::VlmError;
+#[cfg(feature = "cuda")]
+use crate::wall;
 
 /// A device that was opened, and what to tell about the choice.
 #[derive(Clone, Debug)]
@@ -121,21 +123,11 @@ impl Choice<'_> {
     }
 }
 
-/// Without a driver the bindings panic rather than fail; what they print then helps nobody.
-#[cfg(feature = "cuda")]
-fn unless_it_panics<T>(call: impl FnOnce() -> T + std::panic::UnwindSafe) -> Option<T> {
-    use std::panic;
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let called = panic::catch_unwind(call);
-    panic::set_hook(hook);
-    called.ok()
-}
-
 #[cfg(feature = "cuda")]
 fn open_cuda(ordinal: usize) -> Result<Device, String> {
-    unless_it_panics(|| Device::new_cuda_with_stream(ordinal))
-        .ok_or("the CUDA driver or one of its libraries was not found")?
+    // Without a driver the bindings panic rather than fail.
+    wall::behind(|| Device::new_cuda_with_stream(ordinal))
+        .map_err(|_| "the CUDA driver or one of its libraries was not found")?
         .map_err(|error| error.to_string())
 }
 
@@ -148,8 +140,9 @@ fn open_cuda(_: usize) -> Result<Device, String> {
 #[cfg(feature = "cuda")]
 fn visible_cuda_devices() -> usize {
     use candle_core::cuda::cudarc::driver::CudaContext;
-    let count = unless_it_panics(CudaContext::device_count);
+    let count = wall::behind(CudaContext::device_count);
     count
+        .ok()
         .and_then(Result::ok)
         .and_then(|count| usize::try_from(count).ok())
         .unwrap_or(0)

@@ -221,6 +221,26 @@ fn every_flipped_byte_and_every_truncation_is_refused() {
 }
 
 #[test]
+fn what_is_no_file_is_neither_waited_for_nor_read_for_ever() {
+    let (_folder, cache) = filled();
+    let path = cache.shard_path(&key(), 0, CONTENT);
+    let put: [fn(&Path); 3] = [
+        |path| {
+            let made = std::process::Command::new("mkfifo").arg(path).status();
+            assert!(made.unwrap().success());
+        },
+        |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
+        |path| fs_err::File::create(path).unwrap().set_len(1 << 40).unwrap(),
+    ];
+    for put in put {
+        fs_err::remove_file(&path).unwrap();
+        put(&path);
+        let (_, reason) = refused(cache.take(&key(), "words", 0, CONTENT).unwrap());
+        assert!(reason.to_string().contains("not a regular file"), "{reason}");
+    }
+}
+
+#[test]
 fn the_key_file_says_what_the_shards_were_made_from() {
     let (_folder, cache) = filled();
     let path = cache

@@ -29,13 +29,10 @@ impl Batch {
     }
 
     /// The failure of one of its samples.
-    pub(super) fn failure(&self, row: u64, reason: String) -> Failure {
+    pub(super) fn failure(&self, row: u64, reason: &str) -> Failure {
         let found = self.rows.iter().position(|&other| other == row);
-        Failure {
-            row,
-            id: found.map_or_else(|| row.to_string(), |i| self.ids[i].clone()),
-            reason,
-        }
+        let id = found.map_or_else(|| row.to_string(), |i| self.ids[i].clone());
+        Failure::new(row, &id, reason)
     }
 
     pub(super) fn tally(&self) -> Tally {

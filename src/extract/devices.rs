@@ -152,11 +152,7 @@ impl<P: FnMut(&Shard) -> Result<(), ExtractError> + Send> Shared<'_, P> {
                         error: Box::new(error),
                     })?;
                 let reason = "its vectors are not finite: the checkpoint overflows on it; try model.dtype = \"f32\"";
-                failed.extend(
-                    not_finite
-                        .iter()
-                        .map(|&row| batch.failure(row, reason.into())),
-                );
+                failed.extend(not_finite.iter().map(|&row| batch.failure(row, reason)));
                 let mut tally = batch.tally();
                 tally.failures += failed.len() as u64;
                 failures.extend(failed);

@@ -67,7 +67,7 @@ impl<'a> Forward<'a> {
                 None => match self.one_by_one(part)? {
                     Ok(pooled) => take(&batch.rows[samples.clone()], &pooled.merged(passes)),
                     Err(tokens) => {
-                        failures.push(batch.failure(batch.rows[done], does_not_fit(tokens)));
+                        failures.push(batch.failure(batch.rows[done], &does_not_fit(tokens)));
                     }
                 },
             }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::centroids::FUSED;
 use super::{Centroids, Domain, MixError, Origin, View};
 use crate::modality::Modality;
-use crate::store::{Published, checksum, publish};
+use crate::store::{Published, checksum, publish, read_regular};
 
 const FORMAT: u32 = 1;
 const METADATA_KEY: &str = "madmix";
@@ -59,13 +59,12 @@ impl Centroids {
             path: path.to_owned(),
             problem,
         };
-        // A pipe would be waited for, and a device read for ever.
-        let unfit = |metadata: std::fs::Metadata| !metadata.is_file() || metadata.len() > MAX_BYTES;
-        if fs_err::metadata(path).is_ok_and(unfit) {
-            let found = format!("it is not a regular file of at most {MAX_BYTES} bytes");
-            return Err(problem(found));
-        }
-        let bytes = fs_err::read(path).map_err(MixError::Read)?;
+        let bytes = read_regular(path, MAX_BYTES).map_err(MixError::Read)?;
+        let bytes = bytes.ok_or_else(|| {
+            problem(format!(
+                "it is not a regular file of at most {MAX_BYTES} bytes"
+            ))
+        })?;
         let (metadata, mut views) = parse(&bytes).map_err(problem)?;
         let fused = views.remove(FUSED);
         let mut modalities = BTreeMap::new();

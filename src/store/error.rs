@@ -6,17 +6,14 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::SafeTensorError;
 use thiserror::Error;
 
-use super::{FORMAT, PublishError};
+use super::{FORMAT, MAX_SHARD_BYTES, PublishError};
 
 /// Why bytes are not a shard, or a shard cannot be written.
 #[derive(Debug, Error)]
 pub enum ShardError {
     /// A folder, a pipe, a device, or larger than any shard.
-    #[error("not a regular file of at most {limit} bytes")]
-    NotAShardsFile {
-        /// The most bytes of a shard.
-        limit: u64,
-    },
+    #[error("not a regular file of at most {MAX_SHARD_BYTES} bytes")]
+    NotAShardsFile,
     /// Not a whole safetensors file.
     #[error("not a whole safetensors file ({0})")]
     Container(SafeTensorError),

@@ -8,12 +8,11 @@ use thiserror::Error;
 use super::names::folder_name;
 use super::publish::sync_folder;
 use super::{
-    Failure, Published, Shard, ShardError, ShardKey, StoreError, clean_stale_temporaries, publish,
+    Failure, MAX_SHARD_BYTES, Published, Shard, ShardError, ShardKey, StoreError,
+    clean_stale_temporaries, publish, read_regular,
 };
 
 const SHARDS: &str = "shards";
-/// The largest file that is read as a shard: every layer of the largest models takes an eighth of it.
-const MAX_SHARD_BYTES: u64 = 4 << 30;
 /// How often a name is looked at again while other processes change what is under it.
 const ATTEMPTS: usize = 8;
 
@@ -278,21 +277,11 @@ fn renamed(from: &Path, to: &Path) -> io::Result<bool> {
 
 /// Reads a file as the shard of that name, of whatever key.
 fn read_shard(path: &Path, dataset: &str, index: u32) -> Result<ShardState, StoreError> {
-    let metadata = match fs_err::metadata(path) {
+    let read = match read_regular(path, MAX_SHARD_BYTES) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(ShardState::Absent),
-        metadata => metadata?,
+        read => read?.ok_or(ShardError::NotAShardsFile),
     };
-    // A pipe would be waited for, and a device read for ever.
-    if !metadata.is_file() || metadata.len() > MAX_SHARD_BYTES {
-        return Ok(ShardState::Damaged(ShardError::NotAShardsFile {
-            limit: MAX_SHARD_BYTES,
-        }));
-    }
-    let bytes = match fs_err::read(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(ShardState::Absent),
-        bytes => bytes?,
-    };
-    match Shard::from_bytes(&bytes) {
+    match read.and_then(|bytes| Shard::from_bytes(&bytes)) {
         Ok(shard) if shard.dataset == dataset && shard.index == index => {
             Ok(ShardState::Present(Box::new(shard)))
         }

@@ -16,6 +16,9 @@ use crate::modality::Modality;
 /// The format version that [`Shard::to_bytes`] writes. Every version ever written stays readable.
 pub const FORMAT: u32 = 1;
 
+/// The largest file that is read as a shard: every layer of the largest models takes an eighth of it.
+pub(super) const MAX_SHARD_BYTES: u64 = 4 << 30;
+
 const METADATA_KEY: &str = "madmix";
 const ROWS: &str = "row";
 const TOKENS: &str = "tokens";

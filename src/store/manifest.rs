@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::{PublishError, Published, Settings, ShardKey, publish};
+use super::{PublishError, Published, Settings, ShardKey, publish, read_regular};
 
 const FORMAT: u32 = 1;
+/// A hundred thousand datasets have less.
+const MAX_BYTES: u64 = 64 << 20;
 const FILE: &str = "manifest.json";
 
 /// The shards of a run.
@@ -148,7 +150,7 @@ impl Manifest {
     /// When the file cannot be read, is damaged, or of a newer format.
     pub fn find(run: &Path) -> Result<Option<Self>, ManifestError> {
         let path = run.join(FILE);
-        let text = match fs_err::read(&path) {
+        let text = match read_regular(&path, MAX_BYTES) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             text => text?,
         };
@@ -156,6 +158,8 @@ impl Manifest {
             path: path.display().to_string(),
             problem,
         };
+        let text = text
+            .ok_or_else(|| content(format!("not a regular file of at most {MAX_BYTES} bytes")))?;
         Self::parse(&text).map(Some).map_err(content)
     }
 

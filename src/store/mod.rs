@@ -20,6 +20,7 @@ mod format;
 mod manifest;
 mod names;
 mod publish;
+mod read;
 mod settings;
 mod shard;
 
@@ -29,7 +30,9 @@ pub use error::{ShardError, StoreError};
 pub use failures::{FailureRecord, Failures, FailuresError};
 pub use folder::{Missing, SetAside, ShardState, Store};
 pub use format::FORMAT;
+use format::MAX_SHARD_BYTES;
 pub use manifest::{Manifest, ManifestDataset, ManifestError};
 pub use publish::{PublishError, Published, clean_stale_temporaries, publish};
+pub(crate) use read::read_regular;
 pub use settings::Settings;
 pub use shard::{Failure, Matrix, Pooled, Shard, ShardKey};

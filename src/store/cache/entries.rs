@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::names;
 use super::{Cache, CacheError, Unfit};
-use crate::store::{Shard, ShardKey};
+use crate::store::{MAX_SHARD_BYTES, Shard, ShardError, ShardKey, read_regular};
 
 /// A file that has the name of a shard.
 #[derive(Debug)]
@@ -103,12 +103,15 @@ fn look(path: PathBuf) -> Result<Option<Entry>, CacheError> {
         return Ok(None);
     };
     let gone = |error: &std::io::Error| error.kind() == ErrorKind::NotFound;
-    let (bytes, data) = match (fs_err::read(&path), fs_err::metadata(&path)) {
+    let (bytes, data) = match (
+        read_regular(&path, MAX_SHARD_BYTES),
+        fs_err::metadata(&path),
+    ) {
         (Err(error), _) | (_, Err(error)) if gone(&error) => return Ok(None),
         (bytes, data) => (bytes, data?),
     };
     let read = bytes.map_err(Unfit::NotRead);
-    let read = read.and_then(|bytes| read_as(&bytes, index, content, None));
+    let read = read.and_then(|bytes| read_as(bytes, index, content, None));
     let shard = read.and_then(|(shard, dataset)| {
         let folder = names::folder(&shard.key);
         if path.parent().and_then(Path::file_name) != Some(folder.as_ref()) {
@@ -129,15 +132,16 @@ fn look(path: PathBuf) -> Result<Option<Entry>, CacheError> {
     }))
 }
 
-/// Reads bytes as the cached shard that their name promises, and gives the name of its dataset. Without `key` any key
-/// will do.
+/// Reads a file's bytes, if it is one, as the cached shard that its name promises, and gives the name of its dataset.
+/// Without `key` any key will do.
 pub(super) fn read_as(
-    bytes: &[u8],
+    bytes: Option<Vec<u8>>,
     index: u32,
     content: &str,
     key: Option<&ShardKey>,
 ) -> Result<(Shard, String), Unfit> {
-    let shard = Shard::from_bytes(bytes).map_err(Unfit::Unreadable)?;
+    let bytes = bytes.ok_or(Unfit::Unreadable(ShardError::NotAShardsFile))?;
+    let shard = Shard::from_bytes(&bytes).map_err(Unfit::Unreadable)?;
     let differences = key.map_or_else(Vec::new, |key| shard.key.differences(key));
     if !differences.is_empty() {
         return Err(Unfit::OtherKey { differences });

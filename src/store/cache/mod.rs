@@ -22,7 +22,9 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Published, Shard, ShardKey, clean_stale_temporaries, publish};
+use super::{
+    MAX_SHARD_BYTES, Published, Shard, ShardKey, clean_stale_temporaries, publish, read_regular,
+};
 
 pub use entries::{CachedShard, Entry};
 pub use error::{CacheError, Refused, Unfit};
@@ -112,11 +114,11 @@ impl Cache {
         content: &str,
     ) -> Result<Taken, CacheError> {
         let path = self.shard_path(key, index, content);
-        let bytes = match fs_err::read(&path) {
+        let bytes = match read_regular(&path, MAX_SHARD_BYTES) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Taken::Miss),
             bytes => bytes?,
         };
-        Ok(match entries::read_as(&bytes, index, content, Some(key)) {
+        Ok(match entries::read_as(bytes, index, content, Some(key)) {
             Ok((shard, _)) => {
                 mark_as_used(&path);
                 Taken::Hit(Box::new(Shard {

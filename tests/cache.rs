@@ -230,13 +230,21 @@ fn what_is_no_file_is_neither_waited_for_nor_read_for_ever() {
             assert!(made.unwrap().success());
         },
         |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
-        |path| fs_err::File::create(path).unwrap().set_len(1 << 40).unwrap(),
+        |path| {
+            fs_err::File::create(path)
+                .unwrap()
+                .set_len(1 << 40)
+                .unwrap()
+        },
     ];
     for put in put {
         fs_err::remove_file(&path).unwrap();
         put(&path);
         let (_, reason) = refused(cache.take(&key(), "words", 0, CONTENT).unwrap());
-        assert!(reason.to_string().contains("not a regular file"), "{reason}");
+        assert!(
+            reason.to_string().contains("not a regular file"),
+            "{reason}"
+        );
     }
 }
 

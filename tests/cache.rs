@@ -234,7 +234,7 @@ fn what_is_no_file_is_neither_waited_for_nor_read_for_ever() {
             fs_err::File::create(path)
                 .unwrap()
                 .set_len(1 << 40)
-                .unwrap()
+                .unwrap();
         },
     ];
     for put in put {

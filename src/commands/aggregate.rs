@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::config::{Config, Protocol};
 use crate::extract::FailureLimit;
 use crate::mix::{self, Centroids, DatasetMean, DatasetSize, DomainMeans, Origin, Provenance};
-use crate::store::{Failure, Manifest, ManifestDataset, ShardState, Store};
+use crate::store::{Failure, Manifest, ManifestDataset, Shard, ShardState, Store};
 
 /// The file of the failures in a run's folder.
 pub(super) const FAILURES: &str = "failures.jsonl";
@@ -87,10 +87,45 @@ pub(super) fn aggregate(
     let centroids = mix::centroids(&domains, config.mix.aggregation)?.with_origin(Origin {
         datasets,
         provenance,
-        inputs: Some(inputs(config, manifest)?),
     });
     centroids.write(&store.root().join(CENTROIDS))?;
     Ok(Some(centroids))
+}
+
+/// The shards of a dataset that cannot be used.
+#[derive(Default)]
+pub(super) struct Lacking {
+    /// Those to be made, the damaged ones among them.
+    pub missing: u32,
+    /// Those that are there and damaged.
+    pub damaged: u32,
+}
+
+/// Gives `take` the shards of a dataset that are there, in order, and names those that are damaged.
+pub(super) fn each_shard(
+    dataset: &ManifestDataset,
+    manifest: &Manifest,
+    store: &Store,
+    mut take: impl FnMut(Shard) -> Result<()>,
+) -> Result<Lacking> {
+    let key = manifest.key(dataset);
+    let mut lacking = Lacking::default();
+    for index in 0..dataset.shards {
+        match store.inspect(&key, &dataset.name, index)? {
+            ShardState::Present(shard) => take(*shard)?,
+            ShardState::Absent => lacking.missing += 1,
+            ShardState::Damaged(reason) => {
+                lacking.missing += 1;
+                lacking.damaged += 1;
+                let path = store.shard_path(&dataset.name, index);
+                tracing::warn!(
+                    "{} is damaged ({reason}); the next extraction makes it again",
+                    path.display()
+                );
+            }
+        }
+    }
+    Ok(lacking)
 }
 
 fn gather(
@@ -100,30 +135,18 @@ fn gather(
     layer: &str,
     fused: bool,
 ) -> Result<Gathered> {
-    let key = manifest.key(dataset);
     let mean = DatasetMean::new(&dataset.name, dataset.rows);
     let mut gathered = Gathered {
         mean: if fused { mean } else { mean.without_fused() },
         failures: Vec::new(),
         missing: 0,
     };
-    for index in 0..dataset.shards {
-        match store.inspect(&key, &dataset.name, index)? {
-            ShardState::Present(shard) => {
-                gathered.mean.add(&shard, layer)?;
-                gathered.failures.extend(shard.failures);
-            }
-            ShardState::Absent => gathered.missing += 1,
-            ShardState::Damaged(reason) => {
-                let path = store.shard_path(&dataset.name, index);
-                tracing::warn!(
-                    "{} is damaged ({reason}) and has to be made again",
-                    path.display()
-                );
-                gathered.missing += 1;
-            }
-        }
-    }
+    gathered.missing = each_shard(dataset, manifest, store, |shard| {
+        gathered.mean.add(&shard, layer)?;
+        gathered.failures.extend(shard.failures);
+        Ok(())
+    })?
+    .missing;
     Ok(gathered)
 }
 
@@ -154,22 +177,4 @@ fn all_there(manifest: &Manifest, store: &Store, gathered: &[Gathered]) -> bool 
         lacking[..lacking.len().min(NAMED)].join(", "),
     );
     false
-}
-
-/// A digest of all that centroids follow from.
-pub(super) fn inputs(config: &Config, manifest: &Manifest) -> Result<String> {
-    let domains: Vec<_> = config
-        .domains
-        .iter()
-        .map(|domain| (&domain.name, domain.human, domain.datasets.len()))
-        .collect();
-    let all = (
-        manifest.digest()?,
-        config.mix_layer(),
-        config.mix.aggregation,
-        domains,
-    );
-    Ok(blake3::hash(&serde_json::to_vec(&all)?)
-        .to_hex()
-        .to_string())
 }

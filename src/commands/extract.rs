@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use crossbeam_channel::bounded;
 use rayon::prelude::*;
 
 use super::aggregate::{FAILURES, aggregate};
@@ -16,10 +18,13 @@ use super::{Ending, stop, terminal};
 use crate::extract::{
     self, DatasetPlan, DatasetWork, FailureLimit, Job, Outcome, Placed, Queue, ShardWork, Tally,
 };
-use crate::launch::Share;
+use crate::launch::{LaunchError, Share};
 use crate::mix::Centroids;
-use crate::store::{Store, StoreError};
+use crate::store::{Shard, Store, StoreError};
 use crate::vlm::{self, device::Opened};
+
+/// Shards that may wait to be kept in the cache.
+const MADE: usize = 4;
 
 /// What `run` and `extract` have in common.
 #[derive(Args)]
@@ -45,8 +50,7 @@ pub(super) struct ShareArguments {
 }
 
 pub(super) fn run(arguments: &ShareArguments) -> Result<Ending> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let share = Share::find(arguments.rank, arguments.ranks, &variable)?;
+    let share = share(arguments.rank, arguments.ranks)?;
     if share != Share::whole() {
         tracing::info!("{share}");
     }
@@ -73,8 +77,20 @@ pub(super) fn run(arguments: &ShareArguments) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
+fn share(rank: Option<u64>, ranks: Option<u64>) -> Result<Share, LaunchError> {
+    Share::find(rank, ranks, &|name: &str| std::env::var(name).ok())
+}
+
 /// Makes all that is missing and writes the centroids; `None` if it was interrupted.
 pub(super) fn whole(arguments: &Arguments) -> Result<Option<(Session, Centroids)>> {
+    if let Ok(share) = share(None, None)
+        && !share.is_whole()
+    {
+        tracing::warn!(
+            "this is {share}, but `run` does all of the work in each; `madmix extract` divides it, and `madmix solve` \
+             joins what comes of it"
+        );
+    }
     let stop = stop::on_signal().context("listening for signals")?;
     let Some((session, store)) = make(arguments, &Share::whole(), &stop, "run")? else {
         return Ok(None);
@@ -119,6 +135,14 @@ fn make(
     let mut cached = Cached::new(&session.config);
     let retry = arguments.retry_failed;
     let missing = cached.take(&store, missing, retry, stop, &mut failures)?;
+    if missing.is_empty() {
+        let of = if share.is_whole() {
+            ""
+        } else {
+            " of this share"
+        };
+        tracing::info!("every shard{of} is there already");
+    }
     let outcome = make_shards(&session, &store, missing, stop, &mut cached, &mut failures);
     // The list is wanted most when there were too many.
     let listed = failures.write();
@@ -143,12 +167,15 @@ fn make_shards(
 ) -> Result<Outcome> {
     if missing.is_empty() {
         failures.check()?;
-        tracing::info!("every shard is there already");
         return Ok(Outcome::Complete);
     }
     let Some(plans) = measure(&missing, session, stop) else {
         return Ok(Outcome::Interrupted);
     };
+    // The signal may have been for ffprobe too, and what it then failed at is sound.
+    if stop.load(Ordering::Relaxed) {
+        return Ok(Outcome::Interrupted);
+    }
     machine_is_sound(session)?;
     for (dataset, plan) in &plans {
         failures.add(dataset, &plan.failures);
@@ -176,10 +203,16 @@ fn make_shards(
         folder.shard_path(&shard.dataset.name, shard.index).exists()
     });
     let bar = terminal::JobBar::new(total);
-    let outcome = extract::run(&job, models, queue, store, &bar, |shard| {
-        cached.keep(shard);
-        failures.add(&shard.dataset, &shard.failures);
-        failures.check()
+    let outcome = thread::scope(|scope| {
+        // Keeping a shard reads its pictures again, for which no device should wait.
+        let (made, to_keep) = bounded::<Shard>(MADE);
+        scope.spawn(move || to_keep.iter().for_each(|shard| cached.keep(&shard)));
+        extract::run(&job, models, queue, store, &bar, |shard| {
+            // The other end outlives this one.
+            let _ = made.send(shard.clone());
+            failures.add(&shard.dataset, &shard.failures);
+            failures.check()
+        })
     });
     bar.finish();
     Ok(outcome?)

@@ -7,6 +7,7 @@ mod cached;
 mod extract;
 mod memory;
 mod models;
+mod open_files;
 mod plan;
 mod run;
 mod session;
@@ -94,6 +95,7 @@ fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     allocator::keep_freed_memory();
+    open_files::allow_many();
     wall::keep_quiet();
     terminal::start_log(arguments.verbose);
     let ended = match &arguments.command {

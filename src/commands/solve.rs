@@ -1,5 +1,4 @@
-//! `madmix solve`: weights from a run's centroids, in a moment and without the checkpoint; and from its shards, where
-//! many ranks have made them.
+//! `madmix solve`: weights from a run's shards, or from centroids alone; without checkpoint, data or GPU.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,11 +7,11 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use super::Ending;
-use super::aggregate::{CENTROIDS, aggregate, inputs};
+use super::aggregate::{CENTROIDS, aggregate};
 use crate::config::{self, Config};
 use crate::mix::{self, Centroids, Mixture, Parameters, Provenance};
 use crate::report;
-use crate::store::{Manifest, Store};
+use crate::store::{Manifest, ManifestError, Store};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -63,41 +62,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
-/// The centroids and the settings of a run's folder. Centroids that are missing, or that are not those of its shards any
-/// more, are made first; `None` where shards are missing for that.
+/// The centroids of a run's shards, which are written down, and the run's settings; `None` where shards are missing. A
+/// folder that holds no more than centroids gives those.
 fn of_run(run: &Path) -> Result<Option<(Centroids, config::Mix)>> {
-    let file = run.join(CENTROIDS);
     // Which removes what a killed one has left, also where nothing but the mixture is to be written.
     let store = Store::open(run)?;
+    let configured = || Config::read(&run.join("config.toml"));
+    let file = run.join(CENTROIDS);
     let Some(manifest) = Manifest::find(run)? else {
         if !file.exists() {
-            return Err(Manifest::read(run).expect_err("there is none").into());
+            return Err(ManifestError::Absent(run.display().to_string()).into());
         }
-        let config = run.join("config.toml");
-        let configured = if config.exists() {
-            Config::read(&config)?.mix
+        let mix = if run.join("config.toml").exists() {
+            configured()?.mix
         } else {
             config::Mix::default()
         };
-        return Ok(Some((Centroids::read(&file)?, configured)));
+        return Ok(Some((Centroids::read(&file)?, mix)));
     };
-    let config = Config::read(&run.join("config.toml"))?;
+    let config = configured()?;
     check(&config, &manifest)?;
-    let inputs = inputs(&config, &manifest)?;
-    let current = |centroids: &Centroids| {
-        centroids
-            .origin()
-            .is_some_and(|origin| origin.inputs.as_ref() == Some(&inputs))
-    };
-    let found = file.exists().then(|| Centroids::read(&file)).transpose();
-    let centroids = match found {
-        Ok(Some(centroids)) if current(&centroids) => Some(centroids),
-        Ok(_) => aggregate(&config, &manifest, &store)?,
-        Err(error) => {
-            tracing::warn!("{error}; so it is done now");
-            aggregate(&config, &manifest, &store)?
-        }
-    };
+    let centroids = aggregate(&config, &manifest, &store)?;
     Ok(centroids.map(|centroids| (centroids, config.mix)))
 }
 

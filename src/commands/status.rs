@@ -10,8 +10,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Ending;
+use super::aggregate::each_shard;
 use crate::report;
-use crate::store::{Failures, Manifest, ManifestDataset, ShardState, Store, StoreError};
+use crate::store::{Failures, Manifest, ManifestDataset, Store};
 
 /// Tasks that the rest of a run is worth, if nobody says how many there can be.
 const TASKS: u64 = 8;
@@ -57,7 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         .map(|dataset| look(dataset, &manifest, &store))
         .collect::<Vec<_>>()
         .into_iter()
-        .collect::<Result<Vec<_>, _>>()?;
+        .collect::<Result<Vec<_>>>()?;
     let (states, failures): (Vec<State>, Vec<Failures>) = looked_at.into_iter().unzip();
     let missing: u64 = states.iter().map(|state| u64::from(state.missing)).sum();
     let text = if arguments.array {
@@ -83,7 +84,7 @@ fn look(
     dataset: &ManifestDataset,
     manifest: &Manifest,
     store: &Store,
-) -> Result<(State, Failures), StoreError> {
+) -> Result<(State, Failures)> {
     let mut state = State {
         dataset: dataset.name.clone(),
         samples: dataset.samples,
@@ -94,26 +95,13 @@ fn look(
         failed: 0,
     };
     let mut failures = Failures::default();
-    let key = manifest.key(dataset);
-    for index in 0..dataset.shards {
-        match store.inspect(&key, &dataset.name, index)? {
-            ShardState::Present(shard) => {
-                state.done += 1;
-                state.failed += shard.failures.len();
-                failures.add(&dataset.name, &shard.failures);
-            }
-            ShardState::Absent => state.missing += 1,
-            ShardState::Damaged(reason) => {
-                state.missing += 1;
-                state.damaged += 1;
-                let path = store.shard_path(&dataset.name, index);
-                tracing::warn!(
-                    "{} is damaged ({reason}); the next extraction makes it again",
-                    path.display()
-                );
-            }
-        }
-    }
+    let lacking = each_shard(dataset, manifest, store, |shard| {
+        state.done += 1;
+        state.failed += shard.failures.len();
+        failures.add(&dataset.name, &shard.failures);
+        Ok(())
+    })?;
+    (state.missing, state.damaged) = (lacking.missing, lacking.damaged);
     Ok((state, failures))
 }
 

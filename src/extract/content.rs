@@ -41,9 +41,12 @@ impl ShardWork {
     }
 }
 
-/// Whether a failure is a fact about the data. One that asks for another try may be due to a slow machine.
+/// Whether a failure is a fact about the data on every machine. One that asks for another try may be due to this one, and
+/// so may a clip that its programs do not understand.
 pub fn is_lasting(failure: &Failure) -> bool {
-    !failure.reason.contains(video::RETRY)
+    ![video::RETRY, video::UNDECODABLE]
+        .iter()
+        .any(|words| failure.reason.contains(words))
 }
 
 fn sample_digest(sample: &Sample) -> Option<Digest> {

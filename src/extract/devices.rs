@@ -11,7 +11,7 @@ use std::thread::{self, ScopedJoinHandle};
 
 use super::forward::Forward;
 use super::gathered::Gathered;
-use super::pipeline::Pipeline;
+use super::pipeline::{Pipeline, Step};
 use super::prepare::Preparer;
 use super::progress::Progress;
 use super::queue::Queue;
@@ -135,13 +135,21 @@ impl<P: FnMut(&Shard) -> Result<(), ExtractError> + Send> Shared<'_, P> {
             workers,
         )?;
         let mut forward = Forward::new(model.as_ref(), device, layers, scope);
-        while let Some(mut shard) = pipeline.next_shard(self.progress)? {
+        let halted = || stop.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed);
+        loop {
+            let mut shard = match pipeline.next_shard(self.progress, &halted)? {
+                Step::Next(shard) => shard,
+                Step::End => return Ok(Outcome::Complete),
+                Step::Halted => return Ok(Outcome::Interrupted),
+            };
             let mut gathered = Gathered::new(layers);
             let mut failures = Vec::new();
-            while let Some(batch) = shard.next_batch()? {
-                if stop.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed) {
-                    return Ok(Outcome::Interrupted);
-                }
+            loop {
+                let batch = match shard.next_batch(&halted)? {
+                    Step::Next(batch) => batch,
+                    Step::End => break,
+                    Step::Halted => return Ok(Outcome::Interrupted),
+                };
                 let mut not_finite = Vec::new();
                 let mut failed = forward
                     .run(&batch, |rows, pooled| {
@@ -162,9 +170,12 @@ impl<P: FnMut(&Shard) -> Result<(), ExtractError> + Send> Shared<'_, P> {
             if let Some(fault) = preparer.machine_fault() {
                 return Err(ExtractError::Machine(fault.to_owned()));
             }
+            // The signal may have been for the decoders too, and what they then failed at is sound.
+            if !shard.failures.is_empty() && halted() {
+                return Ok(Outcome::Interrupted);
+            }
             self.publish(&shard, device)?;
         }
-        Ok(Outcome::Complete)
     }
 
     fn publish(&self, shard: &Shard, device: &str) -> Result<(), ExtractError> {

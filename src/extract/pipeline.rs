@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rayon::prelude::*;
 
 use super::ExtractError;
@@ -19,6 +20,8 @@ use crate::store::{Failure, ShardKey};
 
 /// Batches that wait for the device: one to go on with at once and one in the making.
 const AHEAD: usize = 2;
+/// How soon a stop is heard while nothing comes.
+const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// The samples of the shards that one device makes, prepared in order.
 pub(super) struct Pipeline {
@@ -35,6 +38,15 @@ struct Feeder {
     pool: rayon::ThreadPool,
     sender: Sender<Message>,
     stopped: Arc<AtomicBool>,
+}
+
+/// What comes of waiting for the next one.
+pub(super) enum Step<T> {
+    Next(T),
+    /// That was the last.
+    End,
+    /// The run is to stop.
+    Halted,
 }
 
 enum Message {
@@ -96,62 +108,77 @@ impl Pipeline {
         })
     }
 
-    /// The next shard, or `None` after the last; `progress` hears of those that need not be made any more.
+    /// The next shard; `progress` hears of those that need not be made any more.
     pub(super) fn next_shard(
         &mut self,
         progress: &dyn Progress,
-    ) -> Result<Option<ShardInput<'_>>, ExtractError> {
+        halted: &dyn Fn() -> bool,
+    ) -> Result<Step<ShardInput<'_>>, ExtractError> {
         loop {
-            match self.receive() {
-                Some(Message::Skipped(tally)) => progress.skipped(&tally),
-                Some(Message::Shard(work)) => {
-                    return Ok(Some(ShardInput {
+            match self.receive(halted) {
+                Step::Halted => return Ok(Step::Halted),
+                Step::Next(Message::Skipped(tally)) => progress.skipped(&tally),
+                Step::Next(Message::Shard(work)) => {
+                    return Ok(Step::Next(ShardInput {
                         pipeline: self,
                         work,
                         failures: Vec::new(),
                     }));
                 }
-                Some(_) => {
+                Step::Next(_) => {
                     return Err(ExtractError::Worker("a shard was left unfinished".into()));
                 }
-                None => {
+                Step::End => {
                     let feeder = self.feeder.take();
                     if feeder.is_some_and(|feeder| feeder.join().is_err()) {
                         return Err(ExtractError::Worker("a worker thread panicked".into()));
                     }
-                    return Ok(None);
+                    return Ok(Step::End);
                 }
             }
         }
     }
 
-    fn receive(&self) -> Option<Message> {
-        self.messages
-            .as_ref()
-            .and_then(|messages| messages.recv().ok())
+    /// Waits for a message, which a slow clip may hold up, and looks now and then whether it is still wanted.
+    fn receive(&self, halted: &dyn Fn() -> bool) -> Step<Message> {
+        let Some(messages) = &self.messages else {
+            return Step::End;
+        };
+        loop {
+            if halted() {
+                return Step::Halted;
+            }
+            match messages.recv_timeout(LOOK_UP) {
+                Ok(message) => return Step::Next(message),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Step::End,
+            }
+        }
     }
 }
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
-        // Hanging up first lets a feeder that waits for room end; one at work stops after the samples in hand.
+        // Hanging up lets a feeder that waits for room end. One at work ends after the samples in hand, which nobody
+        // waits for: a clip may take longer than a batch system leaves between its warning and the end.
         self.stopped.store(true, Ordering::Relaxed);
         self.messages.take();
-        if let Some(feeder) = self.feeder.take() {
-            let _ = feeder.join();
-        }
     }
 }
 
 impl ShardInput<'_> {
-    pub(super) fn next_batch(&mut self) -> Result<Option<Batch>, ExtractError> {
-        match self.pipeline.receive() {
-            Some(Message::Batch(batch)) => Ok(Some(batch)),
-            Some(Message::End(failures)) => {
+    pub(super) fn next_batch(
+        &mut self,
+        halted: &dyn Fn() -> bool,
+    ) -> Result<Step<Batch>, ExtractError> {
+        match self.pipeline.receive(halted) {
+            Step::Halted => Ok(Step::Halted),
+            Step::Next(Message::Batch(batch)) => Ok(Step::Next(batch)),
+            Step::Next(Message::End(failures)) => {
                 self.failures = failures;
-                Ok(None)
+                Ok(Step::End)
             }
-            Some(Message::Shard(_) | Message::Skipped(_)) | None => {
+            Step::Next(Message::Shard(_) | Message::Skipped(_)) | Step::End => {
                 Err(ExtractError::Worker("a worker thread panicked".into()))
             }
         }

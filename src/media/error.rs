@@ -160,7 +160,7 @@ impl MediaError {
             Self::File(error) if error.kind() == io::ErrorKind::NotFound => {
                 "there is no such file".into()
             }
-            Self::File(error) => error.kind().to_string(),
+            Self::File(error) => format!("{}; {}", error.kind(), super::video::RETRY),
             Self::In { source, .. } => source.problem(),
             Self::Video(fault) => fault.problem(),
             fault => fault.to_string(),

@@ -71,9 +71,6 @@ pub struct Origin {
     pub datasets: Vec<Vec<DatasetSize>>,
     /// The checkpoint and the number of samples.
     pub provenance: Provenance,
-    /// A digest of all that they follow from, to tell whether they are still those of a run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inputs: Option<String>,
 }
 
 impl Centroids {

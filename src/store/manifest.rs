@@ -1,6 +1,6 @@
 //! `manifest.json`: what a run's folder is to hold, so that `status` and `solve` need neither checkpoint nor data.
 //!
-//! It depends on the config alone, so every rank of a run writes the same bytes.
+//! It depends on the config, the checkpoint and the data alone, so every rank of a run writes the same bytes.
 
 use std::path::Path;
 
@@ -107,16 +107,6 @@ impl Manifest {
             .iter()
             .map(|dataset| u64::from(dataset.shards))
             .sum()
-    }
-
-    /// BLAKE3 of all of it, 64 hexadecimal digits.
-    ///
-    /// # Errors
-    /// When the settings are no JSON.
-    pub fn digest(&self) -> Result<String, serde_json::Error> {
-        Ok(blake3::hash(&serde_json::to_vec(&self.file()?)?)
-            .to_hex()
-            .to_string())
     }
 
     /// Publishes it in a run's folder.

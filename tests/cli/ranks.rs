@@ -191,6 +191,68 @@ fn solve_notices_that_the_run_has_grown() {
     solve(&project);
 }
 
+/// The centroids of a run whose shards were made again are not those that are there.
+#[test]
+fn solve_notices_that_failures_were_mended() {
+    let project = project();
+    project.extract("max_failure_rate = 0.5");
+    let hide = |from: &str, to: &str| {
+        fs_err::rename(project.path(from), project.path(to)).unwrap();
+    };
+    hide("2.png", "2.gone");
+    extract(&project, 0, 2);
+    extract(&project, 1, 2);
+    project.madmix(&["solve", "run"]).expect(0);
+    assert_eq!(project.failures().len(), 1);
+
+    hide("2.gone", "2.png");
+    for rank in ["0", "1"] {
+        let again = [
+            "extract",
+            "mix.toml",
+            "--retry-failed",
+            "--rank",
+            rank,
+            "--ranks",
+            "2",
+        ];
+        project.madmix(&again).expect(0);
+    }
+    solve(&project);
+}
+
+#[test]
+fn solve_wants_every_shard_also_when_it_has_solved_before() {
+    let project = project();
+    project.run();
+    fs_err::remove_file(project.path("run/shards/words/00003.safetensors")).unwrap();
+    let ended = project.madmix(&["solve", "run"]).expect(75);
+    assert!(
+        ended.stderr.contains("1 of 8 shards are missing"),
+        "{ended}"
+    );
+    project
+        .madmix(&["solve", "run/centroids.safetensors"])
+        .expect(0);
+}
+
+/// `run` in every task of a job would do the same work as many times.
+#[test]
+fn run_says_that_it_does_not_share() {
+    let project = Project::new();
+    let mut command = project.command(&["run", "mix.toml"]);
+    command.envs([
+        ("SLURM_STEP_ID", "0"),
+        ("SLURM_PROCID", "1"),
+        ("SLURM_STEP_NUM_TASKS", "2"),
+    ]);
+    let ended = project.ended(&mut command).expect(0);
+    assert!(
+        ended.stderr.contains("`run` does all of the work in each"),
+        "{ended}"
+    );
+}
+
 #[test]
 fn solve_holds_all_ranks_failures_against_the_limit() {
     let project = project();

@@ -129,8 +129,7 @@ fn mistakes() {
     project.write("run/centroids.safetensors", damaged);
     assert_ended!("solve_damaged", solve_file());
     // Of a run there are the shards, which is all that it takes to make them again.
-    let ended = solve(&["run"]).expect(0);
-    assert!(ended.stderr.contains("checksum does not hold"), "{ended}");
+    solve(&["run"]).expect(0);
     assert_eq!(fs_err::read(&file).unwrap(), whole);
 }
 

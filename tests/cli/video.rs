@@ -1,5 +1,8 @@
 //! Clips: folders of frames without any program, what is wrong with the others, and samples that are too long.
 
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
 use image::ImageFormat;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
@@ -182,6 +185,97 @@ fn missing_programs_stop_the_run_before_the_model_pass() {
         "{ended}"
     );
     assert!(!project.path("run/shards").exists(), "{ended}");
+}
+
+/// Three frames of two pixels, as ffprobe tells of them.
+const PROBED: &str = r#"
+for k in 0 1 2; do echo "packets.packet.$k.flags=\"K_\""; done
+echo 'streams.stream.0.index=1'
+echo 'streams.stream.0.codec_name="h264"'
+echo 'streams.stream.0.width=2'
+echo 'streams.stream.0.height=1'
+echo 'streams.stream.0.avg_frame_rate="1/1"'
+echo 'format.format_name="mov,mp4"'
+"#;
+
+/// The same project with a clip of its own, and programs that are these scripts.
+fn with_programs(ffmpeg: &str) -> Project {
+    let project = clips("", &[about("clip.mp4")]);
+    project.write("clip.mp4", "a film");
+    for (name, script) in [("ffprobe", PROBED), ("ffmpeg", ffmpeg)] {
+        let file = format!("bin/{name}");
+        project.write(&file, format!("#!/bin/sh\n{script}\n"));
+        let mode = std::fs::Permissions::from_mode(0o755);
+        fs_err::set_permissions(project.path(&file), mode).unwrap();
+    }
+    project
+}
+
+fn path_with(project: &Project) -> String {
+    let path = std::env::var("PATH").unwrap_or_default();
+    format!("{}:{path}", project.path("bin").display())
+}
+
+/// A clip may take longer than a batch system leaves between its warning and the end.
+#[test]
+fn a_signal_is_heard_while_a_clip_is_decoded() {
+    let project = with_programs("touch decoding; exec sleep 600");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_madmix"));
+    command
+        .args(["run", "mix.toml"])
+        .current_dir(project.path(""))
+        .env("PATH", path_with(&project));
+    let mut child = command.spawn().unwrap();
+    let started = Instant::now();
+    while !project.path("decoding").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it has ended");
+        assert!(
+            started.elapsed() < Duration::from_mins(1),
+            "nothing was decoded"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let told = Instant::now();
+    let pid = child.id().to_string();
+    let kill = std::process::Command::new("kill")
+        .args(["-s", "USR1", &pid])
+        .status();
+    assert!(kill.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(75));
+    assert!(
+        told.elapsed() < Duration::from_mins(1),
+        "{:?}",
+        told.elapsed()
+    );
+}
+
+/// A decoder that the system killed, say for want of memory, says nothing of the clip, which other runs will ask for.
+#[test]
+fn a_clip_whose_decoder_was_killed_is_not_kept_for_other_runs() {
+    let project = with_programs("kill -9 $$");
+    project.extract("max_failure_rate = 1.0");
+    project.edit("mix.toml", "cache = \"off\"", "cache = \"cache\"");
+    let run = |project: &Project| {
+        let mut command = project.command(&["extract", "mix.toml"]);
+        project.ended(command.env("PATH", path_with(project)))
+    };
+    run(&project);
+    let failures = project.failures();
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    let reason = failures[0]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("ended by signal 9; run again with --retry-failed"),
+        "{reason}"
+    );
+
+    project.edit("mix.toml", "output = \"run\"", "output = \"again\"");
+    let again = run(&project);
+    assert!(
+        again
+            .stderr
+            .contains("1 of 2 missing shards were in the cache"),
+        "{again}"
+    );
 }
 
 #[test]

@@ -7,14 +7,13 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 
-use super::{Where, entries, megabytes, print, shards};
+use super::{DAY, Where, entries, megabytes, print, shards};
 use crate::commands::Ending;
 use crate::report;
 use crate::store::{CachedShard, Entry, ShardKey};
 
 /// Digits of a fingerprint in the table; enough to tell them apart, and to give to `prune`.
 const DIGITS: usize = 12;
-const DAY: u64 = 24 * 60 * 60;
 
 #[derive(Args)]
 pub(super) struct Arguments {

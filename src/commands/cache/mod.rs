@@ -16,6 +16,8 @@ use crate::store::{Cache, CacheError, Entry};
 
 /// The config that a run's folder holds.
 const CONFIG: &str = "config.toml";
+/// Seconds.
+const DAY: u64 = 24 * 60 * 60;
 
 #[derive(Args)]
 pub(super) struct Arguments {

@@ -6,11 +6,9 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 use clap::Args;
 
-use super::{Where, entries, megabytes, print, shards};
+use super::{DAY, Where, entries, megabytes, print, shards};
 use crate::commands::Ending;
 use crate::store::Entry;
-
-const DAY: u64 = 24 * 60 * 60;
 
 #[derive(Args)]
 pub(super) struct Arguments {

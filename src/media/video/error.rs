@@ -5,6 +5,8 @@ use super::super::{MediaError, Size};
 /// What the text of a fault asks for that may not come again, such as a decoder that took too long: it says nothing of
 /// the file.
 pub const RETRY: &str = "run again with --retry-failed";
+/// How the fault of a file reads that another build of the programs may understand.
+pub const UNDECODABLE: &str = "cannot read it as a video";
 
 /// A clip that cannot be used, and why. No text but that of a frame's own fault names a path.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +31,7 @@ pub enum VideoError {
         reason: String,
     },
     /// The programs do not make sense of the file.
-    #[error("{program} cannot read it as a video: {reason}")]
+    #[error("{program} {UNDECODABLE}: {reason}")]
     Undecodable {
         /// The program.
         program: &'static str,

@@ -22,7 +22,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use clip::Clip;
-pub use error::{RETRY, VideoError};
+pub use error::{RETRY, UNDECODABLE, VideoError};
 pub(super) use folder::all as frame_names;
 pub use sampling::{FrameRounding, Sampling};
 

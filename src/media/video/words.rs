@@ -1,8 +1,10 @@
 //! What ffmpeg says on stderr, as a text that is the same on every machine.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
 
+use super::RETRY;
 use super::process::End;
 
 /// Characters kept of it.
@@ -15,6 +17,11 @@ pub(super) fn reason(end: &End, path: &Path) -> String {
         return String::new();
     };
     let text = in_one_line(&String::from_utf8_lossy(words), &path.to_string_lossy());
+    // Whoever ended it, such as a system short of memory: that says nothing of the file.
+    if let Some(signal) = status.signal() {
+        let separator = if text.is_empty() { "" } else { "; " };
+        return format!("{text}{separator}ended by signal {signal}; {RETRY}");
+    }
     if !text.is_empty() || status.success() {
         text
     } else {
@@ -23,11 +30,9 @@ pub(super) fn reason(end: &End, path: &Path) -> String {
 }
 
 fn exit(status: ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt;
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit code {code}"),
-        (_, Some(signal)) => format!("ended by signal {signal}"),
-        _ => "no exit code".into(),
+    match status.code() {
+        Some(code) => format!("exit code {code}"),
+        None => "no exit code".into(),
     }
 }
 

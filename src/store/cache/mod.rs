@@ -63,7 +63,7 @@ struct KeyFile<'a> {
 
 impl Cache {
     /// The cache in a folder for a run to use; an empty or missing folder becomes one. Temporaries of dead processes
-    /// are removed.
+    /// are removed from the folder itself; [`Cache::prune`] removes those of shards.
     ///
     /// # Errors
     /// When the folder holds something else, or cannot be read or made.

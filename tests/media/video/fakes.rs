@@ -161,7 +161,10 @@ fn the_programs_words_are_passed_on_without_places() {
     let (text, _) = Stage::new("exit 3", FRAME).probe_fault();
     assert_eq!(text, "ffprobe cannot read it as a video: exit code 3");
     let (text, _) = Stage::new(THREE, &format!("{FRAME}; kill -9 $$")).read_fault();
-    assert_eq!(text, "ffmpeg cannot read it as a video: ended by signal 9");
+    assert_eq!(
+        text,
+        "ffmpeg cannot read it as a video: ended by signal 9; run again with --retry-failed"
+    );
     let shout =
         "yes 'a long complaint about this file' | head -n 100000 >&2; echo the end >&2; exit 1";
     let (text, _) = Stage::new(THREE, shout).read_fault();

@@ -7,20 +7,23 @@ use std::path::Path;
 use super::CacheError;
 use crate::store::publish;
 use crate::store::publish::is_temporary;
+use crate::store::read_regular;
 
 const NAME: &str = "CACHEDIR.TAG";
 /// The first line is the specification's; the second says whose cache it is.
 const HEAD: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# madmix shard cache";
+/// Bytes; the mark of another program may be longer than ours.
+const LONGEST: u64 = 1 << 16;
 const TEXT: &str =
     ". Every file in it can be made again.\n# `madmix cache` lists, verifies and prunes it.\n";
 
 /// Whether a folder is a cache of ours.
 pub(super) fn is_ours(folder: &Path) -> io::Result<bool> {
-    match fs_err::read(folder.join(NAME)) {
+    match read_regular(&folder.join(NAME), LONGEST) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Ok(false)
         }
-        text => Ok(text?.starts_with(HEAD.as_bytes())),
+        text => Ok(text?.is_some_and(|text| text.starts_with(HEAD.as_bytes()))),
     }
 }
 

@@ -1,12 +1,10 @@
 //! `madmix models`: published checkpoints of the supported families.
 
-use std::io::Write;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 
-use super::Ending;
+use super::{Ending, terminal};
 use crate::checkpoint::Card;
 use crate::report;
 
@@ -42,9 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         (None, true) => json(&Card::all().iter().map(Shown::new).collect::<Vec<_>>())?,
         (None, false) => table(&Card::all()),
     };
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .context("writing to standard output")?;
+    terminal::print(&text)?;
     Ok(Ending::Done)
 }
 

@@ -1,13 +1,12 @@
 //! `madmix solve`: weights from a run's shards, or from centroids alone; without checkpoint, data or GPU.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 
-use super::Ending;
 use super::aggregate::{CENTROIDS, aggregate};
+use super::{Ending, terminal};
 use crate::config::{self, Config};
 use crate::mix::{self, Centroids, Mixture, Parameters, Provenance};
 use crate::report;
@@ -52,10 +51,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         write(&mixture, folder)?;
     }
     if arguments.json {
-        let bytes = mixture.to_bytes()?;
-        std::io::stdout()
-            .write_all(&bytes)
-            .context("writing to standard output")?;
+        terminal::print(mixture.to_bytes()?)?;
     } else {
         show(&mixture)?;
     }
@@ -121,8 +117,5 @@ pub(super) fn write(mixture: &Mixture, run: &Path) -> Result<()> {
 
 /// Prints the mixture as a table.
 pub(super) fn show(mixture: &Mixture) -> Result<()> {
-    let table = report::mixture_table(mixture);
-    std::io::stdout()
-        .write_all(table.as_bytes())
-        .context("writing to standard output")
+    terminal::print(report::mixture_table(mixture))
 }

@@ -1,16 +1,15 @@
 //! `madmix status`: what of a run is done, what is missing and what failed. Needs neither checkpoint nor data, and
 //! changes nothing.
 
-use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::Ending;
 use super::aggregate::each_shard;
+use super::{Ending, terminal};
 use crate::report;
 use crate::store::{Failures, Manifest, ManifestDataset, Store};
 
@@ -70,9 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     } else {
         table(&states)
     };
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .context("writing to standard output")?;
+    terminal::print(&text)?;
     if missing == 0 {
         return Ok(Ending::Done);
     }

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, Result};
 use indicatif::{HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -36,6 +37,13 @@ pub(super) fn start_log(verbose: bool) {
         .with_target(false)
         .without_time()
         .try_init();
+}
+
+/// Prints what a program would read.
+pub(super) fn print(text: impl AsRef<[u8]>) -> Result<()> {
+    io::stdout()
+        .write_all(text.as_ref())
+        .context("writing to standard output")
 }
 
 /// Says what went wrong, with its causes.

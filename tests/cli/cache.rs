@@ -4,7 +4,8 @@ use std::path::Path;
 
 use image::ImageFormat;
 
-use crate::project::{Ended, Project, REPOSITORY, Tree, assert_same, tree};
+use crate::other_run::with_other_weights;
+use crate::project::{Ended, Project, Tree, assert_same, tree};
 use crate::samples::{picture, rows};
 
 const PICTURES: [&str; 6] = ["0.png", "1.png", "2.png", "3.png", "4.png", "5.png"];
@@ -318,20 +319,6 @@ fn nothing_found(project: &Project, config: &str) {
 
 #[test]
 fn another_checkpoint_or_other_data() {
-    let original = format!("{REPOSITORY}/models/tiny-llava-onevision");
-    let with_other_weights = |project: &Project| {
-        for file in fs_err::read_dir(&original).unwrap() {
-            let path = file.unwrap().path();
-            let mut bytes = fs_err::read(&path).unwrap();
-            let name = path.file_name().unwrap().to_str().unwrap();
-            if name == "model.safetensors" {
-                // The sign of the last weight.
-                *bytes.last_mut().unwrap() ^= 0x80;
-            }
-            project.write(&format!("model/{name}"), bytes);
-        }
-        project.edit("mix.toml", &original, "model");
-    };
     changed(|_| {}, with_other_weights, 0);
     changed(
         |_| {},

@@ -16,6 +16,22 @@ fn refused(change: impl FnOnce(&Project)) -> Ended {
     ended
 }
 
+/// Gives a project a copy of its checkpoint in which one weight differs.
+pub(crate) fn with_other_weights(project: &Project) {
+    let original = format!("{REPOSITORY}/models/tiny-llava-onevision");
+    for file in fs_err::read_dir(&original).unwrap() {
+        let path = file.unwrap().path();
+        let mut bytes = fs_err::read(&path).unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name == "model.safetensors" {
+            // The sign of the last weight.
+            *bytes.last_mut().unwrap() ^= 0x80;
+        }
+        project.write(&format!("model/{name}"), bytes);
+    }
+    project.edit("mix.toml", &original, "model");
+}
+
 #[test]
 fn other_settings() {
     let ended = refused(|project| {
@@ -26,20 +42,7 @@ fn other_settings() {
 
 #[test]
 fn another_checkpoint() {
-    let ended = refused(|project| {
-        let original = format!("{REPOSITORY}/models/tiny-llava-onevision");
-        for file in fs_err::read_dir(&original).unwrap() {
-            let path = file.unwrap().path();
-            let mut bytes = fs_err::read(&path).unwrap();
-            let name = path.file_name().unwrap().to_str().unwrap();
-            if name == "model.safetensors" {
-                // The sign of the last weight.
-                *bytes.last_mut().unwrap() ^= 0x80;
-            }
-            project.write(&format!("model/{name}"), bytes);
-        }
-        project.edit("mix.toml", &original, "model");
-    });
+    let ended = refused(with_other_weights);
     assert_ended!("other_checkpoint", ended);
 }
 

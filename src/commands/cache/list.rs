@@ -49,10 +49,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     };
     let (groups, unfit) = grouped(&entries);
     if arguments.json {
-        print(&(serde_json::to_string_pretty(&groups)? + "\n"))?;
+        print(serde_json::to_string_pretty(&groups)? + "\n")?;
     } else {
-        print(&table(&groups))?;
-        print(&differing(&groups))?;
+        print(table(&groups))?;
+        print(differing(&groups))?;
     }
     if unfit > 0 {
         tracing::warn!(

@@ -4,13 +4,13 @@ mod list;
 mod prune;
 mod verify;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 
-use super::{Ending, terminal};
+use super::Ending;
+use super::terminal::{self, print};
 use crate::config::Config;
 use crate::store::{Cache, CacheError, Entry};
 
@@ -101,12 +101,6 @@ fn entries(cache: &Cache) -> Result<Vec<Entry>> {
     });
     bar.finish_and_clear();
     Ok(entries?)
-}
-
-fn print(text: &str) -> Result<()> {
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .context("writing to standard output")
 }
 
 fn megabytes(bytes: u64) -> f64 {

@@ -14,6 +14,7 @@ pub mod checkpoint;
 pub mod commands;
 pub mod config;
 pub mod dataset;
+pub mod export;
 pub mod extract;
 pub mod launch;
 pub mod media;

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use madmix::mix::{
-    Aggregation, Centroids, DatasetMean, DatasetSize, Domain, DomainMeans, METHODS, MadMix, Method,
-    MixError, Mixture, MixtureError, Parameters, Provenance, Solution, Uniform, View, centroids,
-    method,
+    Aggregation, Centroids, DatasetMean, DatasetSummary, Domain, DomainMeans, METHODS, MadMix,
+    Method, MixError, Mixture, MixtureError, Parameters, Provenance, Solution, Uniform, View,
+    centroids, method,
 };
 use madmix::modality::Modality;
 use madmix::store::{Matrix, Pooled, Settings, Shard, ShardKey};
@@ -110,10 +110,16 @@ fn mad_mix_agrees_with_numpy() {
         let k = views[&Modality::Text].present.len();
         let centroids = Centroids::new(domains(k), views, None).unwrap();
         let lambda = fixture["lambda"].as_f64().unwrap();
-        let solution = method("mad-mix", &Parameters { lambda })
-            .unwrap()
-            .weights(&centroids)
-            .unwrap();
+        let solution = method(
+            "mad-mix",
+            &Parameters {
+                lambda,
+                ..Parameters::default()
+            },
+        )
+        .unwrap()
+        .weights(&centroids)
+        .unwrap();
 
         let expected = &fixture["expected"];
         close(
@@ -393,7 +399,15 @@ fn centroids_that_no_method_can_use_are_refused_by_name() {
 #[test]
 fn lambda_must_be_a_finite_number_above_zero() {
     for lambda in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        let error = method("mad-mix", &Parameters { lambda }).err().unwrap();
+        let error = method(
+            "mad-mix",
+            &Parameters {
+                lambda,
+                ..Parameters::default()
+            },
+        )
+        .err()
+        .unwrap();
         assert!(matches!(error, MixError::Lambda { .. }), "{error}");
     }
 }
@@ -561,9 +575,10 @@ fn provenance() -> Provenance {
 fn a_mixture_splits_domains_by_size_and_reads_back() {
     let centroids = table_6();
     let solution = MadMix::new(10.0).unwrap().weights(&centroids).unwrap();
-    let dataset = |name: &str, size| DatasetSize {
+    let dataset = |name: &str, size| DatasetSummary {
         name: name.into(),
         size,
+        ..DatasetSummary::default()
     };
     let datasets = vec![vec![dataset("a", 75), dataset("b", 25)]; 5];
     let mixture = Mixture::new(&centroids, &solution, &datasets, provenance()).unwrap();
@@ -607,11 +622,12 @@ fn a_mixture_splits_domains_by_size_and_reads_back() {
 fn a_mixture_that_does_not_add_up_is_refused() {
     let centroids = text_only(&[&[1.0], &[2.0]]);
     let solution = Uniform.weights(&centroids).unwrap();
-    let dataset = |size| DatasetSize {
+    let dataset = |size| DatasetSummary {
         name: "a".into(),
         size,
+        ..DatasetSummary::default()
     };
-    let make = |solution: &Solution, datasets: &[Vec<DatasetSize>]| {
+    let make = |solution: &Solution, datasets: &[Vec<DatasetSummary>]| {
         Mixture::new(&centroids, solution, datasets, provenance())
     };
     let mixture = make(&solution, &[vec![], vec![dataset(11)]]).unwrap();
@@ -695,7 +711,7 @@ proptest! {
     #[test]
     fn weights_sum_to_one(views in any_views(), lambda in 1e-3..1e4_f64) {
         for entry in METHODS.iter().filter(|entry| entry.name != "human") {
-            let solution = method(entry.name, &Parameters { lambda }).unwrap().weights(&of_views(&views)).unwrap();
+            let solution = method(entry.name, &Parameters { lambda, ..Parameters::default() }).unwrap().weights(&of_views(&views)).unwrap();
             let sum: f64 = solution.weights.iter().sum();
             prop_assert!((sum - 1.0).abs() <= 1e-12, "{}: {sum}", entry.name);
             prop_assert!(solution.weights.iter().all(|weight| *weight >= 0.0));

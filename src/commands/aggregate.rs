@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::config::{Config, Protocol};
 use crate::extract::FailureLimit;
-use crate::mix::{self, Centroids, DatasetMean, DatasetSize, DomainMeans, Origin, Provenance};
+use crate::mix::{self, Centroids, DatasetMean, DatasetSummary, DomainMeans, Origin, Provenance};
 use crate::store::{Failure, Manifest, ManifestDataset, Shard, ShardState, Store};
 
 /// The file of the failures in a run's folder.
@@ -76,9 +76,11 @@ pub(super) fn aggregate(
             datasets: means.by_ref().take(domain.datasets.len()).collect(),
         })
         .collect();
-    let size = |mean: &DatasetMean| DatasetSize {
+    let size = |mean: &DatasetMean| DatasetSummary {
         name: mean.name().to_owned(),
         size: mean.size(),
+        samples: Some(mean.samples()),
+        ..DatasetSummary::default()
     };
     let datasets = domains
         .iter()

@@ -9,8 +9,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let Some((session, centroids)) = extract::whole(arguments)? else {
         return Ok(Ending::Resumable);
     };
-    let mix = &session.config.mix;
-    let mixture = solve::mixture(&centroids, &mix.method, mix.lambda)?;
+    let mixture = solve::mixture(&centroids, &session.config.mix)?;
     solve::write(&mixture, &session.config.output)?;
     solve::show(&mixture)?;
     Ok(Ending::Done)

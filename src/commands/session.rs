@@ -43,13 +43,10 @@ impl Session {
             path: path.to_owned(),
             message,
         };
-        crate::mix::method(
-            &config.mix.method,
-            &crate::mix::Parameters {
-                lambda: config.mix.lambda,
-            },
-        )
-        .map_err(|error| in_config(error.to_string()))?;
+        config
+            .mix
+            .solver()
+            .map_err(|error| in_config(error.to_string()))?;
         if config.output.exists() && !config.output.is_dir() {
             let message = format!(
                 "output is {}, which is a file; name a folder",

@@ -8,7 +8,7 @@ use clap::Args;
 use super::aggregate::{CENTROIDS, aggregate};
 use super::{Ending, terminal};
 use crate::config::{self, Config};
-use crate::mix::{self, Centroids, Mixture, Parameters, Provenance};
+use crate::mix::{Centroids, Mixture, Provenance};
 use crate::report;
 use crate::store::{Manifest, ManifestError, Store};
 
@@ -27,6 +27,17 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+impl Arguments {
+    /// The settings of a run with those that were given in their place.
+    fn over(&self, mut mix: config::Mix) -> config::Mix {
+        if let Some(method) = &self.method {
+            mix.method.clone_from(method);
+        }
+        mix.lambda = self.lambda.unwrap_or(mix.lambda);
+        mix
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     anyhow::ensure!(
         arguments.run.exists(),
@@ -41,12 +52,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         },
         None => (Centroids::read(&arguments.run)?, config::Mix::default()),
     };
-    let method = arguments.method.as_ref().unwrap_or(&configured.method);
-    let mixture = mixture(
-        &centroids,
-        method,
-        arguments.lambda.unwrap_or(configured.lambda),
-    )?;
+    let mix = arguments.over(configured);
+    let mixture = mixture(&centroids, &mix)?;
     if let Some(folder) = folder {
         write(&mixture, folder)?;
     }
@@ -95,8 +102,8 @@ fn check(config: &Config, manifest: &Manifest) -> Result<()> {
 }
 
 /// The mixture that a method finds.
-pub(super) fn mixture(centroids: &Centroids, method: &str, lambda: f64) -> Result<Mixture> {
-    let solution = mix::method(method, &Parameters { lambda })?.weights(centroids)?;
+pub(super) fn mixture(centroids: &Centroids, mix: &config::Mix) -> Result<Mixture> {
+    let solution = mix.solver()?.solve(centroids)?;
     let (datasets, provenance) = match centroids.origin() {
         Some(origin) => (origin.datasets.clone(), origin.provenance.clone()),
         None => (

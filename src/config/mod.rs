@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{DatasetSpec, Filter};
 use crate::media::Resampler;
-use crate::mix::Aggregation;
+use crate::mix::{Aggregation, MixError, Parameters, Scaling, Solver};
 use crate::vlm::{Layer, MropeRule, TextScope};
 
 pub use cache::Cache;
@@ -152,10 +152,18 @@ pub struct Extract {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mix {
-    /// How weights are found: `mad-mix`, `uniform` or `human`.
+    /// How weights are found: the name of one of [`mix::METHODS`](crate::mix::METHODS).
     pub method: String,
     /// The regularisation λ of MaD-Mix.
     pub lambda: f64,
+    /// T of softmax(s / T).
+    pub temperature: f64,
+    /// What is done to the centroids first.
+    pub scaling: Scaling,
+    /// Domains that keep their human share; the others divide the rest.
+    pub hold: Vec<String>,
+    /// How often samples are drawn again to find the intervals of the weights; 0 for no intervals.
+    pub replicates: u32,
     /// How datasets are averaged into domains.
     pub aggregation: Aggregation,
     /// Which of the extracted layers is used; the first one if not said.
@@ -211,10 +219,29 @@ impl Default for Mix {
     fn default() -> Self {
         Self {
             method: "mad-mix".into(),
-            lambda: 10.0,
+            lambda: Parameters::default().lambda,
+            temperature: Parameters::default().temperature,
+            scaling: Scaling::default(),
+            hold: Vec::new(),
+            replicates: 2000,
             aggregation: Aggregation::default(),
             layer: None,
         }
+    }
+}
+
+impl Mix {
+    /// How weights come of centroids.
+    ///
+    /// # Errors
+    /// When there is no such method, or a parameter is out of range.
+    pub fn solver(&self) -> Result<Solver, MixError> {
+        let parameters = Parameters {
+            lambda: self.lambda,
+            temperature: self.temperature,
+            scaling: self.scaling,
+        };
+        Solver::new(&self.method, &parameters, &self.hold)
     }
 }
 

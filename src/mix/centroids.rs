@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
-use super::{DatasetMean, DatasetSize, MixError, Provenance};
+use super::{DatasetMean, DatasetSummary, MixError, Provenance};
 use crate::modality::Modality;
 
 /// The name of the fused view in files and messages.
@@ -68,7 +68,7 @@ pub struct Centroids {
 #[serde(deny_unknown_fields)]
 pub struct Origin {
     /// The datasets of each domain.
-    pub datasets: Vec<Vec<DatasetSize>>,
+    pub datasets: Vec<Vec<DatasetSummary>>,
     /// The checkpoint and the number of samples.
     pub provenance: Provenance,
 }

@@ -134,6 +134,12 @@ pub enum MixError {
     /// `human` was asked for and all shares are zero.
     #[error("method `human` needs a share above 0; all shares are 0")]
     HumanZero,
+    /// Domains cannot be held at their human share.
+    #[error("hold: {problem}")]
+    Hold {
+        /// What is in the way.
+        problem: String,
+    },
     /// No method has that name.
     #[error("there is no method `{name}`{}; there are {}", suggestion(nearest.as_deref()), known.join(", "))]
     UnknownMethod {

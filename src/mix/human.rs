@@ -1,6 +1,6 @@
 //! The hand-tuned shares of the config.
 
-use super::{Centroids, Method, MixError, Solution};
+use super::{Centroids, Method, MixError, RestsOn, Solution};
 
 /// The domains' `human` shares, scaled to sum to 1.
 #[derive(Clone, Copy, Debug)]
@@ -28,5 +28,9 @@ impl Method for Human {
         let total: f64 = shares.iter().map(|share| share / largest).sum();
         let weights = shares.iter().map(|share| share / largest / total).collect();
         Ok(Solution::of_weights(Self::NAME, weights))
+    }
+
+    fn rests_on(&self) -> RestsOn {
+        RestsOn::Nothing
     }
 }

@@ -2,16 +2,48 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Centroids, Human, MadMix, MixError, Uniform};
 use crate::modality::Modality;
 
 /// A way from centroids to weights.
-pub trait Method {
+pub trait Method: Send + Sync {
     /// The weights of the domains.
     ///
     /// # Errors
     /// When the method cannot weigh these centroids.
     fn weights(&self, centroids: &Centroids) -> Result<Solution, MixError>;
+
+    /// Which centroids the weights are made of.
+    fn rests_on(&self) -> RestsOn {
+        RestsOn::Modalities
+    }
+}
+
+/// The centroids that a method looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestsOn {
+    /// None: the weights know of no sample.
+    Nothing,
+    /// Those of every modality.
+    Modalities,
+    /// Those of one modality.
+    Modality(Modality),
+    /// The fused ones.
+    Fused,
+}
+
+/// What is done to a modality's centroids before anything else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scaling {
+    /// Nothing (the paper's choice): a modality with longer vectors says more.
+    #[default]
+    None,
+    /// Each modality's kernel is divided by its trace, so that all say the same; λ is then on the scale of a kernel of
+    /// trace 1.
+    UnitTrace,
 }
 
 /// What a method found. Every list runs over the domains.
@@ -47,12 +79,20 @@ impl Solution {
 pub struct Parameters {
     /// The ridge λ.
     pub lambda: f64,
+    /// T of softmax(s / T): above 1 the weights are evener, below 1 further apart.
+    pub temperature: f64,
+    /// What is done to the centroids first.
+    pub scaling: Scaling,
 }
 
 impl Default for Parameters {
-    /// The paper's: λ = 10.
+    /// The paper's: λ = 10, temperature 1, no scaling.
     fn default() -> Self {
-        Self { lambda: 10.0 }
+        Self {
+            lambda: 10.0,
+            temperature: 1.0,
+            scaling: Scaling::None,
+        }
     }
 }
 

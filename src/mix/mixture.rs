@@ -5,7 +5,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Centroids, Human, Method, MixError, MixtureError, Solution, Uniform};
+use super::{
+    Aggregation, Centroids, Human, Method, MixError, MixtureError, Parameters, Scaling, Solution,
+    Uniform,
+};
 use crate::modality::Modality;
 use crate::store::{Published, publish};
 
@@ -23,6 +26,12 @@ pub struct Mixture {
     pub method: String,
     /// The ridge, for methods that have one.
     pub lambda: Option<f64>,
+    /// How the weights were made, beyond method and λ.
+    #[serde(default)]
+    pub settings: MixtureSettings,
+    /// What the intervals are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncertainty: Option<Uncertainty>,
     /// The domains in the order of the config.
     pub domains: Vec<MixtureDomain>,
     /// What other methods would say, in the order of the domains: `uniform`, and `human` when every domain has a
@@ -32,6 +41,55 @@ pub struct Mixture {
     pub provenance: Provenance,
 }
 
+/// How weights were made of centroids, beyond the method and λ.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MixtureSettings {
+    /// T of softmax(s / T).
+    pub temperature: f64,
+    /// What was done to the centroids first.
+    pub scaling: Scaling,
+    /// The domains that were held at their human share.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hold: Vec<String>,
+    /// The layer that was averaged, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// How datasets were averaged into domains, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aggregation: Option<Aggregation>,
+}
+
+impl Default for MixtureSettings {
+    fn default() -> Self {
+        let Parameters {
+            temperature,
+            scaling,
+            ..
+        } = Parameters::default();
+        Self {
+            temperature,
+            scaling,
+            hold: Vec::new(),
+            layer: None,
+            aggregation: None,
+        }
+    }
+}
+
+/// What the intervals of a mixture's weights are: where the weights would lie had other samples been drawn of the same
+/// datasets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Uncertainty {
+    /// The share of cases in which an interval is to hold the weight that endless samples would give.
+    pub level: f64,
+    /// How many times the samples were drawn again.
+    pub replicates: u32,
+    /// `[k][k]`: the probability that the domain of the row outweighs that of the column; not kept for very many domains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outranks: Option<Vec<Vec<f64>>>,
+}
+
 /// One domain of a [`Mixture`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MixtureDomain {
@@ -39,6 +97,12 @@ pub struct MixtureDomain {
     pub name: String,
     /// The share of training samples; all domains sum to 1.
     pub weight: f64,
+    /// The lower end of the weight's interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// The upper end of the weight's interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
     /// Rows of all its datasets.
     pub size: u64,
     /// Today's hand-tuned share as in the config; scaled to sum to 1 it is the baseline `human`.
@@ -62,15 +126,33 @@ pub struct MixtureDataset {
     pub size: u64,
     /// The share of training samples: the domain's weight × size / domain's size. All datasets of all domains sum to 1.
     pub weight: f64,
+    /// How many samples were averaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<u64>,
+    /// How many samples could not be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<u64>,
+    /// Mean positions of a sample in the model, without the chat template's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<f64>,
 }
 
-/// A dataset's name and number of rows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DatasetSize {
+/// What a run knows of a dataset besides its vectors.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DatasetSummary {
     /// The name in the config.
     pub name: String,
     /// Its rows.
     pub size: u64,
+    /// How many of them were averaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<u64>,
+    /// How many of those taken could not be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<u64>,
+    /// Positions of a sample in the model, without the chat template's, averaged over those samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<f64>,
 }
 
 /// What a mixture was made from. No times and no paths: the same inputs give the same bytes.
@@ -112,7 +194,7 @@ impl Mixture {
     pub fn new(
         centroids: &Centroids,
         solution: &Solution,
-        datasets: &[Vec<DatasetSize>],
+        datasets: &[Vec<DatasetSummary>],
         provenance: Provenance,
     ) -> Result<Self, MixtureError> {
         let k = centroids.domains().len();
@@ -145,15 +227,20 @@ impl Mixture {
                 }
                 .into());
             }
-            let share = |dataset: &DatasetSize| MixtureDataset {
+            let share = |dataset: &DatasetSummary| MixtureDataset {
                 name: dataset.name.clone(),
                 size: dataset.size,
                 weight: weight * (dataset.size as f64 / found as f64),
+                samples: dataset.samples,
+                failed: dataset.failed,
+                tokens: dataset.tokens,
             };
             let score = |modality| Some((modality, *solution.scores.get(&modality)?.get(i)?));
             domains.push(MixtureDomain {
                 name: domain.name.clone(),
                 weight,
+                low: None,
+                high: None,
                 size: domain.size,
                 human: domain.human,
                 modalities: centroids.modalities_of(i).collect(),
@@ -169,6 +256,8 @@ impl Mixture {
             format: FORMAT,
             method: solution.method.to_owned(),
             lambda: solution.lambda,
+            settings: MixtureSettings::default(),
+            uncertainty: None,
             domains,
             baselines: baselines(centroids)?,
             provenance,

@@ -6,24 +6,32 @@
 //! * [`Method`] – centroids to weights; [`METHODS`] lists them
 //! * [`Mixture`] – what `mixture.json` holds
 
+mod analysis;
 mod centroids;
 mod centroids_file;
 mod dataset_mean;
 mod error;
+mod hold;
 mod human;
 mod kernel;
 mod mad_mix;
 mod method;
 mod mixture;
 mod mixture_error;
+mod solver;
 mod uniform;
 
+pub use analysis::{Analysis, Influence, LambdaPoint, LayerWeights, SpectrumLine};
 pub use centroids::{Aggregation, Centroids, Domain, DomainMeans, Origin, View, centroids};
 pub use dataset_mean::DatasetMean;
 pub use error::MixError;
 pub use human::Human;
 pub use mad_mix::MadMix;
-pub use method::{METHODS, Method, MethodEntry, Parameters, Solution, method};
-pub use mixture::{DatasetSize, Mixture, MixtureDataset, MixtureDomain, Provenance};
+pub use method::{METHODS, Method, MethodEntry, Parameters, RestsOn, Scaling, Solution, method};
+pub use mixture::{
+    DatasetSummary, Mixture, MixtureDataset, MixtureDomain, MixtureSettings, Provenance,
+    Uncertainty,
+};
 pub use mixture_error::MixtureError;
+pub use solver::Solver;
 pub use uniform::Uniform;

@@ -1,6 +1,6 @@
 //! Every domain the same.
 
-use super::{Centroids, Method, MixError, Solution};
+use super::{Centroids, Method, MixError, RestsOn, Solution};
 
 /// 1/k for each of k domains.
 #[derive(Clone, Copy, Debug)]
@@ -15,5 +15,9 @@ impl Method for Uniform {
     fn weights(&self, centroids: &Centroids) -> Result<Solution, MixError> {
         let k = centroids.domains().len();
         Ok(Solution::of_weights(Self::NAME, vec![1.0 / k as f64; k]))
+    }
+
+    fn rests_on(&self) -> RestsOn {
+        RestsOn::Nothing
     }
 }

@@ -174,7 +174,7 @@ fn a_newer_format_is_not_taken_for_damage() {
     store.publish(&shard("aaaa", 0)).unwrap();
     let path = store.shard_path("aaaa", 0);
     fs_err::write(&path, &newer).unwrap();
-    let error = store.missing(&key(), "aaaa", 1).unwrap_err();
+    let error = store.missing(&key(), "aaaa", 0..1).unwrap_err();
     assert!(error.to_string().contains("00000.safetensors"), "{error}");
     assert_eq!(fs_err::read(&path).unwrap(), newer);
 }
@@ -321,7 +321,10 @@ fn metadata_that_were_written_by_hand_are_an_error() {
 fn shards_are_published_loaded_and_left_alone() {
     let (_folder, store) = store();
     let name = "LLaVA 558k/(a,b)";
-    assert_eq!(store.missing(&key(), name, 3).unwrap().indices, [0, 1, 2]);
+    assert_eq!(
+        store.missing(&key(), name, 0..3).unwrap().indices,
+        [0, 1, 2]
+    );
     assert!(
         !store.root().exists(),
         "asking what is missing makes nothing"
@@ -332,7 +335,7 @@ fn shards_are_published_loaded_and_left_alone() {
         .join("shards/LLaVA%20558k%2F(a,b)/00001.safetensors");
     assert_eq!(store.shard_path(name, 1), path);
     assert_eq!(store.load(&key(), name, 1).unwrap(), shard(name, 1));
-    let missing = store.missing(&key(), name, 3).unwrap();
+    let missing = store.missing(&key(), name, 0..3).unwrap();
     assert_eq!(missing.indices, [0, 2]);
     assert!(missing.set_aside.is_empty());
 
@@ -384,7 +387,7 @@ fn damaged_shards_are_set_aside_and_made_again() {
             indices,
             set_aside,
             failures,
-        } = store.missing(&key(), "a", 3).unwrap();
+        } = store.missing(&key(), "a", 0..3).unwrap();
         assert_eq!(indices, [1], "{kind}");
         let whole_ones = [shard("a", 0).failures, shard("a", 2).failures].concat();
         assert_eq!(failures, whole_ones, "{kind}");
@@ -401,7 +404,7 @@ fn damaged_shards_are_set_aside_and_made_again() {
         assert_eq!(store.publish(&shard("a", 1)).unwrap(), Published::Written);
         assert_eq!(fs_err::read(&path).unwrap(), whole, "{kind}");
         assert!(
-            store.missing(&key(), "a", 3).unwrap().indices.is_empty(),
+            store.missing(&key(), "a", 0..3).unwrap().indices.is_empty(),
             "{kind}"
         );
     }
@@ -430,7 +433,7 @@ fn shards_whose_names_were_swapped_are_made_again() {
     for (from, to) in [(&zero, &spare), (&one, &zero), (&spare, &one)] {
         fs_err::rename(from, to).unwrap();
     }
-    let missing = store.missing(&key(), "a", 2).unwrap();
+    let missing = store.missing(&key(), "a", 0..2).unwrap();
     assert_eq!(missing.indices, [0, 1]);
     let warning = missing.set_aside[0].to_string();
     assert!(
@@ -439,7 +442,7 @@ fn shards_whose_names_were_swapped_are_made_again() {
     );
 
     fs_err::rename(store.shard_path("b", 0), store.shard_path("a", 0)).unwrap();
-    let missing = store.missing(&key(), "a", 1).unwrap();
+    let missing = store.missing(&key(), "a", 0..1).unwrap();
     assert!(missing.set_aside[0].to_string().contains("dataset `b`"));
 }
 
@@ -455,7 +458,7 @@ fn a_shard_of_another_run_is_refused_with_what_differs() {
             ..shard("a", 0)
         };
         let published = store.publish(&wrong).unwrap_err().to_string();
-        let missing = store.missing(&wanted, "a", 1).unwrap_err().to_string();
+        let missing = store.missing(&wanted, "a", 0..1).unwrap_err().to_string();
         let loaded = store.load(&wanted, "a", 0).unwrap_err().to_string();
         assert_eq!(missing, published);
         assert_eq!(missing, loaded);
@@ -524,7 +527,7 @@ fn eight_processes_that_find_damage_at_once_mend_it_once() {
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    for index in store.missing(&key(), "a", 1).unwrap().indices {
+                    for index in store.missing(&key(), "a", 0..1).unwrap().indices {
                         store.publish(&shard("a", index)).unwrap();
                     }
                 });

@@ -1,97 +1,51 @@
-//! From a run's shards to its centroids, by the manifest and the config in its folder alone: whoever comes last does
-//! it, also without the checkpoint, the data or a GPU.
+//! From a run's shards to what is solved, by the manifest and the config in its folder alone: whoever comes last does it,
+//! also without the checkpoint, the data or a GPU.
 
 use anyhow::Result;
 use rayon::prelude::*;
 
-use crate::config::{Config, Protocol};
+use super::terminal;
+use crate::config::{self, Config, Protocol};
 use crate::extract::FailureLimit;
-use crate::mix::{self, Centroids, DatasetMean, DatasetSummary, DomainMeans, Origin, Provenance};
+use crate::mix::{
+    self, Bootstrap, Centroids, DatasetMean, DatasetSummary, DomainMeans, Origin, Provenance,
+    Replicates,
+};
+use crate::modality::Modality;
+use crate::printable::printable;
 use crate::store::{Failure, Manifest, ManifestDataset, Shard, ShardState, Store};
 
 /// The file of the failures in a run's folder.
 pub(super) const FAILURES: &str = "failures.jsonl";
 /// The file of the centroids in a run's folder.
 pub(super) const CENTROIDS: &str = "centroids.safetensors";
+/// With fewer samples of a modality than this in a whole domain a person should look at them.
+const FEW: u64 = 16;
+
+/// A run's folder and what is to be in it.
+#[derive(Clone, Copy)]
+pub(super) struct Run<'a> {
+    pub config: &'a Config,
+    pub manifest: &'a Manifest,
+    pub store: &'a Store,
+}
+
+/// What a run's shards come to.
+pub(super) struct Aggregated {
+    /// The centroids at the layer of the mixture.
+    pub centroids: Centroids,
+    /// The means that they are made of.
+    pub domains: Vec<DomainMeans>,
+    /// The centroids at every layer, in the order of the config.
+    pub layers: Vec<(String, Centroids)>,
+}
 
 /// A dataset's shards, read.
 struct Gathered {
-    mean: DatasetMean,
+    /// At each layer.
+    means: Vec<DatasetMean>,
     failures: Vec<Failure>,
     missing: u32,
-}
-
-/// Averages the shards into one vector per domain and modality; lists the failures of all of them and holds them against
-/// the limit. `None`, and a message that names the datasets, when shards are missing.
-pub(super) fn aggregate(
-    config: &Config,
-    manifest: &Manifest,
-    store: &Store,
-) -> Result<Option<Centroids>> {
-    let layer = config.mix_layer().to_string();
-    let gathered = manifest
-        .datasets
-        .par_iter()
-        .map(|dataset| {
-            let fused = config.extract.protocol == Protocol::Joint;
-            gather(dataset, manifest, store, &layer, fused)
-        })
-        .collect::<Vec<_>>()
-        .into_iter()
-        .collect::<Result<Vec<_>>>()?;
-    if !all_there(manifest, store, &gathered) {
-        return Ok(None);
-    }
-    let list = store.root().join(FAILURES);
-    let samples = manifest
-        .datasets
-        .iter()
-        .map(|dataset| (dataset.name.clone(), dataset.samples));
-    let mut failures = FailureLimit::new(samples, config.extract.max_failure_rate, Some(&list));
-    for (dataset, gathered) in manifest.datasets.iter().zip(&gathered) {
-        failures.add(&dataset.name, &gathered.failures);
-    }
-    failures.write()?;
-    failures.check()?;
-    if failures.total() > 0 {
-        tracing::warn!(
-            "{} samples could not be used; they are listed in {}",
-            failures.total(),
-            list.display()
-        );
-    }
-    let provenance = Provenance {
-        checkpoint: manifest.checkpoint.clone(),
-        fingerprint: manifest.fingerprint.clone(),
-        samples: gathered.iter().map(|dataset| dataset.mean.samples()).sum(),
-        madmix: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let mut means = gathered.into_iter().map(|dataset| dataset.mean);
-    let domains: Vec<DomainMeans> = config
-        .domains
-        .iter()
-        .map(|domain| DomainMeans {
-            name: domain.name.clone(),
-            human: domain.human,
-            datasets: means.by_ref().take(domain.datasets.len()).collect(),
-        })
-        .collect();
-    let size = |mean: &DatasetMean| DatasetSummary {
-        name: mean.name().to_owned(),
-        size: mean.size(),
-        samples: Some(mean.samples()),
-        ..DatasetSummary::default()
-    };
-    let datasets = domains
-        .iter()
-        .map(|domain| domain.datasets.iter().map(size).collect())
-        .collect();
-    let centroids = mix::centroids(&domains, config.mix.aggregation)?.with_origin(Origin {
-        datasets,
-        provenance,
-    });
-    centroids.write(&store.root().join(CENTROIDS))?;
-    Ok(Some(centroids))
 }
 
 /// The shards of a dataset that cannot be used.
@@ -103,7 +57,7 @@ pub(super) struct Lacking {
     pub damaged: u32,
 }
 
-/// Gives `take` the shards of a dataset that are there, in order, and names those that are damaged.
+/// Gives `take` the wanted shards of a dataset that are there, in order, and names those that are damaged.
 pub(super) fn each_shard(
     dataset: &ManifestDataset,
     manifest: &Manifest,
@@ -112,7 +66,7 @@ pub(super) fn each_shard(
 ) -> Result<Lacking> {
     let key = manifest.key(dataset);
     let mut lacking = Lacking::default();
-    for index in 0..dataset.shards {
+    for index in 0..manifest.wanted(dataset) {
         match store.inspect(&key, &dataset.name, index)? {
             ShardState::Present(shard) => take(*shard)?,
             ShardState::Absent => lacking.missing += 1,
@@ -130,53 +84,225 @@ pub(super) fn each_shard(
     Ok(lacking)
 }
 
-fn gather(
-    dataset: &ManifestDataset,
-    manifest: &Manifest,
-    store: &Store,
-    layer: &str,
-    fused: bool,
-) -> Result<Gathered> {
-    let mean = DatasetMean::new(&dataset.name, dataset.rows);
-    let mut gathered = Gathered {
-        mean: if fused { mean } else { mean.without_fused() },
-        failures: Vec::new(),
-        missing: 0,
-    };
-    gathered.missing = each_shard(dataset, manifest, store, |shard| {
-        gathered.mean.add(&shard, layer)?;
-        gathered.failures.extend(shard.failures);
+impl Run<'_> {
+    /// Averages the shards into one vector per domain and modality; lists the failures of all of them and holds them
+    /// against the limit. `None`, and a message that names the datasets, when shards are missing.
+    pub(super) fn aggregate(&self) -> Result<Option<Aggregated>> {
+        let Self {
+            config,
+            manifest,
+            store,
+        } = self;
+        let layers: Vec<String> = config
+            .extract
+            .layers
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let gathered = self.gather(&layers)?;
+        if !self.all_there(&gathered) {
+            return Ok(None);
+        }
+        self.check_failures(&gathered)?;
+        let summary = |gathered: &Gathered| {
+            let mean = &gathered.means[0];
+            DatasetSummary {
+                name: mean.name().to_owned(),
+                size: mean.size(),
+                samples: Some(mean.samples()),
+                failed: Some(gathered.failures.len() as u64),
+                tokens: mean.mean_tokens(),
+            }
+        };
+        let mut summaries = gathered.iter().map(summary);
+        let datasets: Vec<Vec<DatasetSummary>> = config
+            .domains
+            .iter()
+            .map(|domain| summaries.by_ref().take(domain.datasets.len()).collect())
+            .collect();
+        let samples = |of: &DatasetSummary| of.samples.unwrap_or(0);
+        let origin = Origin {
+            provenance: Provenance {
+                checkpoint: manifest.checkpoint.clone(),
+                fingerprint: manifest.fingerprint.clone(),
+                samples: datasets.iter().flatten().map(samples).sum(),
+                madmix: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+            datasets,
+            layer: Some(config.mix_layer().to_string()),
+            aggregation: Some(config.mix.aggregation),
+        };
+        let mut by_layer = self.by_layer(gathered, layers.len());
+        let at = config.mix_layer();
+        let place = config.extract.layers.iter().position(|layer| *layer == at);
+        let place = place.unwrap_or(0);
+        let layers = layers
+            .into_iter()
+            .zip(&by_layer)
+            .map(|(layer, domains)| Ok((layer, mix::centroids(domains, config.mix.aggregation)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let centroids = layers[place].1.clone().with_origin(origin);
+        centroids.write(&store.root().join(CENTROIDS))?;
+        let domains = by_layer.swap_remove(place);
+        warn_of_few(&domains);
+        Ok(Some(Aggregated {
+            centroids,
+            domains,
+            layers,
+        }))
+    }
+
+    /// The means at the layer of the mixture; `None` when shards are missing.
+    pub(super) fn means(&self) -> Result<Option<Vec<DomainMeans>>> {
+        let gathered = self.gather(&[self.config.mix_layer().to_string()])?;
+        if gathered.iter().any(|gathered| gathered.missing > 0) {
+            return Ok(None);
+        }
+        Ok(Some(self.by_layer(gathered, 1).swap_remove(0)))
+    }
+
+    /// The weights that drawing the samples of `domains` again gives.
+    pub(super) fn replicates(
+        &self,
+        domains: &[DomainMeans],
+        mix: &config::Mix,
+    ) -> Result<Option<Replicates>> {
+        let bootstrap = Bootstrap {
+            domains,
+            layer: &self.config.mix_layer().to_string(),
+            aggregation: mix.aggregation,
+            solver: &mix.solver()?,
+            seed: self.config.extract.seed,
+            replicates: mix.replicates,
+        };
+        let shards = self.manifest.shards() * bootstrap.passes()? as u64;
+        let bar = terminal::bar("drawing samples again", shards, false);
+        let found = bootstrap.run(|dataset, take| {
+            let dataset = &self.manifest.datasets[dataset];
+            each_shard(dataset, self.manifest, self.store, |shard| {
+                bar.inc(1);
+                Ok(take(&shard)?)
+            })?;
+            anyhow::Ok(())
+        });
+        bar.finish_and_clear();
+        found
+    }
+
+    fn gather(&self, layers: &[String]) -> Result<Vec<Gathered>> {
+        let of = |dataset: &ManifestDataset| {
+            let mean = || {
+                let mean = DatasetMean::new(&dataset.name, dataset.rows);
+                match self.config.extract.protocol {
+                    Protocol::Joint => mean,
+                    Protocol::Separate => mean.without_fused(),
+                }
+            };
+            let mut gathered = Gathered {
+                means: layers.iter().map(|_| mean()).collect(),
+                failures: Vec::new(),
+                missing: 0,
+            };
+            let lacking = each_shard(dataset, self.manifest, self.store, |shard| {
+                for (mean, layer) in gathered.means.iter_mut().zip(layers) {
+                    mean.add(&shard, layer)?;
+                }
+                gathered.failures.extend(shard.failures);
+                Ok(())
+            })?;
+            gathered.missing = lacking.missing;
+            Ok(gathered)
+        };
+        let gathered: Vec<_> = self.manifest.datasets.par_iter().map(of).collect();
+        gathered.into_iter().collect()
+    }
+
+    /// For each layer the means of all datasets, by domain.
+    fn by_layer(&self, gathered: Vec<Gathered>, layers: usize) -> Vec<Vec<DomainMeans>> {
+        let mut means: Vec<_> = gathered
+            .into_iter()
+            .map(|gathered| gathered.means.into_iter())
+            .collect();
+        let layer = |_| {
+            let mut of_layer = means.iter_mut().filter_map(Iterator::next);
+            let domain = |domain: &config::Domain| DomainMeans {
+                name: domain.name.clone(),
+                human: domain.human,
+                datasets: of_layer.by_ref().take(domain.datasets.len()).collect(),
+            };
+            self.config.domains.iter().map(domain).collect()
+        };
+        (0..layers).map(layer).collect()
+    }
+
+    fn check_failures(&self, gathered: &[Gathered]) -> Result<()> {
+        let list = self.store.root().join(FAILURES);
+        let datasets = &self.manifest.datasets;
+        let samples = datasets
+            .iter()
+            .map(|dataset| (dataset.name.clone(), self.manifest.wanted_samples(dataset)));
+        let rate = self.config.extract.max_failure_rate;
+        let mut failures = FailureLimit::new(samples, rate, Some(&list));
+        for (dataset, gathered) in datasets.iter().zip(gathered) {
+            failures.add(&dataset.name, &gathered.failures);
+        }
+        failures.write()?;
+        failures.check()?;
+        if failures.total() > 0 {
+            tracing::warn!(
+                "{} samples could not be used; they are listed in {}",
+                failures.total(),
+                list.display()
+            );
+        }
         Ok(())
-    })?
-    .missing;
-    Ok(gathered)
+    }
+
+    /// Whether no shard is missing; says which are.
+    fn all_there(&self, gathered: &[Gathered]) -> bool {
+        /// More names than this help nobody.
+        const NAMED: usize = 5;
+        let lacking: Vec<String> = self
+            .manifest
+            .datasets
+            .iter()
+            .zip(gathered)
+            .filter(|(_, gathered)| gathered.missing > 0)
+            .map(|(dataset, gathered)| format!("{} of {}", gathered.missing, dataset.name))
+            .collect();
+        if lacking.is_empty() {
+            return true;
+        }
+        let missing: u32 = gathered.iter().map(|gathered| gathered.missing).sum();
+        let more = match lacking.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and of {more} more datasets"),
+        };
+        let run = self.store.root().display();
+        tracing::warn!(
+            "{missing} of {} shards are missing: {}{more}. Make them with `madmix extract`, then: madmix solve {run}; \
+             `madmix status {run}` lists what is done",
+            self.manifest.shards(),
+            lacking[..lacking.len().min(NAMED)].join(", "),
+        );
+        false
+    }
 }
 
-/// Whether no shard is missing; says which are.
-fn all_there(manifest: &Manifest, store: &Store, gathered: &[Gathered]) -> bool {
-    /// More names than this help nobody.
-    const NAMED: usize = 5;
-    let lacking: Vec<String> = manifest
-        .datasets
-        .iter()
-        .zip(gathered)
-        .filter(|(_, gathered)| gathered.missing > 0)
-        .map(|(dataset, gathered)| format!("{} of {}", gathered.missing, dataset.name))
-        .collect();
-    if lacking.is_empty() {
-        return true;
+/// A modality counts the same whatever number of samples it rests on: a stray row can move a domain's weight.
+fn warn_of_few(domains: &[DomainMeans]) {
+    for domain in domains {
+        let all: u64 = domain.datasets.iter().map(DatasetMean::samples).sum();
+        for modality in Modality::ALL {
+            let with = |dataset: &DatasetMean| dataset.samples_with(modality);
+            let count: u64 = domain.datasets.iter().map(with).sum();
+            if (1..FEW).contains(&count) && count < all {
+                let name = printable(&domain.name);
+                tracing::warn!(
+                    "only {count} of the {all} samples of domain `{name}` have {modality}, yet it counts like every other \
+                     modality of the domain; if those rows are there by mistake, filter them out"
+                );
+            }
+        }
     }
-    let missing: u32 = gathered.iter().map(|gathered| gathered.missing).sum();
-    let more = match lacking.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and of {more} more datasets"),
-    };
-    let run = store.root().display();
-    tracing::warn!(
-        "{missing} of {} shards are missing: {}{more}. Make them with `madmix extract`, then: madmix solve {run}; \
-         `madmix status {run}` lists what is done",
-        manifest.shards(),
-        lacking[..lacking.len().min(NAMED)].join(", "),
-    );
-    false
 }

@@ -5,10 +5,12 @@ mod allocator;
 mod cache;
 mod cached;
 mod extract;
+mod make;
 mod memory;
 mod models;
 mod open_files;
 mod plan;
+mod rounds;
 mod run;
 mod session;
 mod solve;
@@ -24,7 +26,7 @@ use clap::{Parser, Subcommand};
 use crate::checkpoint::UnknownCard;
 use crate::config::ConfigError;
 use crate::launch::LaunchError;
-use crate::mix::MixError;
+use crate::mix::{MixError, MixtureError};
 use crate::wall;
 
 /// The run was stopped on request, or is not complete, and can go on where it was.
@@ -73,10 +75,16 @@ fn is_usage(error: &anyhow::Error) -> bool {
         || error.is::<cache::NotACache>()
         || error.is::<UnknownCard>()
         || error.is::<LaunchError>()
+        || error.downcast_ref().is_some_and(is_input)
         || matches!(
             error.downcast_ref(),
-            Some(MixError::UnknownMethod { .. } | MixError::Lambda { .. })
+            Some(MixtureError::Weights { .. } | MixtureError::Json(_) | MixtureError::File { .. })
         )
+}
+
+/// Whether centroids or settings are at fault, and not the file system.
+fn is_input(error: &MixError) -> bool {
+    !matches!(error, MixError::Read(_) | MixError::Publish(_))
 }
 
 /// Reads the arguments, does what they say and returns the exit code: 0 done, 1 failed, 2 wrong usage or

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use super::session::Session;
-use super::{Ending, extract};
+use super::{Ending, make};
 use crate::extract::{DatasetWork, FailureLimit, ShardWork};
 use crate::printable::printable;
 
@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         .flat_map(DatasetWork::all_shards)
         .collect();
     // Nothing is left behind, so a signal may simply end it.
-    let Some(plans) = extract::measure(&work, &session, &AtomicBool::new(false)) else {
+    let Some(plans) = make::measure(&work, &session, &AtomicBool::new(false)) else {
         return Ok(Ending::Resumable);
     };
     let width = session
@@ -79,7 +79,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         }
         limit.add(dataset, &plan.failures);
     }
-    extract::machine_is_sound(&session)?;
+    make::machine_is_sound(&session)?;
     limit.check()?;
     Ok(Ending::Done)
 }

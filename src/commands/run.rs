@@ -6,11 +6,15 @@ use super::extract::Arguments;
 use super::{Ending, extract, solve};
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
-    let Some((session, centroids)) = extract::whole(arguments)? else {
+    let Some((session, store)) = extract::whole(arguments)? else {
         return Ok(Ending::Resumable);
     };
-    let mixture = solve::mixture(&centroids, &session.config.mix)?;
-    solve::write(&mixture, &session.config.output)?;
-    solve::show(&mixture)?;
+    let run = session.run(&store);
+    let Some(aggregated) = run.aggregate()? else {
+        return Ok(Ending::Resumable);
+    };
+    let solved = solve::solve(&run, &aggregated)?;
+    solve::write(&solved, &session.config.output)?;
+    solve::show(&solved)?;
     Ok(Ending::Done)
 }

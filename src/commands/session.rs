@@ -10,12 +10,13 @@ use candle_core::DType;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
+use super::aggregate::Run;
 use super::terminal;
 use crate::checkpoint::{self, Checkpoint, Layout, OnProgress, OpenOptions, Step};
 use crate::config::{self, Config, Dtype, Exif};
 use crate::extract::{self, DatasetWork, ExtractError, Preparer, settings};
 use crate::media::{Orientation, Sampling};
-use crate::store::{Manifest, ManifestDataset, Settings};
+use crate::store::{Manifest, ManifestDataset, Settings, Store};
 use crate::vlm::{self, ProcessorOptions, TextScope, device};
 
 /// Everything that is known before the first sample is read.
@@ -118,6 +119,15 @@ impl Session {
         })
     }
 
+    /// The run that this is, in its folder.
+    pub(super) fn run<'a>(&'a self, store: &'a Store) -> Run<'a> {
+        Run {
+            config: &self.config,
+            manifest: &self.manifest,
+            store,
+        }
+    }
+
     /// All datasets, in the order of the config.
     pub(super) fn datasets(&self) -> impl Iterator<Item = &DatasetWork> {
         self.domains.iter().flatten()
@@ -174,6 +184,7 @@ fn manifest(
         fingerprint: fingerprint.to_owned(),
         settings: settings.clone(),
         datasets: domains.iter().flatten().map(entry).collect(),
+        enough: None,
     }
 }
 

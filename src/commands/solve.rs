@@ -5,37 +5,98 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 
-use super::aggregate::{CENTROIDS, aggregate};
+use super::aggregate::{Aggregated, CENTROIDS, Run};
 use super::{Ending, terminal};
 use crate::config::{self, Config};
-use crate::mix::{Centroids, Mixture, Provenance};
+use crate::mix::{Aggregation, Centroids, Mixture, MixtureSettings, Provenance, Scaling};
 use crate::report;
 use crate::store::{Manifest, ManifestError, Store};
+use crate::vlm::Layer;
 
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The folder of a run whose shards are all there, whose mixture.json is replaced, or a centroids.safetensors.
     run: PathBuf,
-    /// mad-mix, uniform or human; if not given, as in the run's config.
-    #[arg(long)]
-    method: Option<String>,
-    /// The regularisation of MaD-Mix; if not given, as in the run's config.
-    #[arg(long, allow_negative_numbers = true)]
-    lambda: Option<f64>,
+    #[command(flatten)]
+    mix: MixArguments,
     /// Print the mixture as JSON.
     #[arg(long)]
     json: bool,
 }
 
-impl Arguments {
+/// What may be said in place of the run's `[mix]`.
+#[derive(Args)]
+struct MixArguments {
+    /// How weights are found, such as mad-mix, avg or human; if not given, as in the run's config.
+    #[arg(long)]
+    method: Option<String>,
+    /// The regularisation of MaD-Mix; if not given, as in the run's config.
+    #[arg(long, allow_negative_numbers = true)]
+    lambda: Option<f64>,
+    /// T of softmax(score / T): above 1 the weights are evener.
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    temperature: Option<f64>,
+    /// none, or unit-trace: every modality's kernel divided by its trace.
+    #[arg(long, value_parser = name_of::<Scaling>)]
+    scaling: Option<Scaling>,
+    /// equal, or size: how datasets are averaged into domains.
+    #[arg(long, value_parser = name_of::<Aggregation>)]
+    aggregation: Option<Aggregation>,
+    /// Which of the extracted layers is used.
+    #[arg(long, value_parser = name_of::<Layer>)]
+    layer: Option<Layer>,
+    /// A domain that keeps its human share; may be said several times.
+    #[arg(long, value_name = "DOMAIN")]
+    hold: Vec<String>,
+    /// How often samples are drawn again to find intervals; 0 for none.
+    #[arg(long, value_name = "N")]
+    replicates: Option<u32>,
+}
+
+/// A value as it stands in a config.
+fn name_of<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    let value = match text.parse::<i64>() {
+        Ok(number) => toml::Value::Integer(number),
+        Err(_) => toml::Value::String(text.to_owned()),
+    };
+    value
+        .try_into()
+        .map_err(|error: toml::de::Error| error.message().to_owned())
+}
+
+impl MixArguments {
     /// The settings of a run with those that were given in their place.
-    fn over(&self, mut mix: config::Mix) -> config::Mix {
-        if let Some(method) = &self.method {
-            mix.method.clone_from(method);
+    fn over(&self, mix: &config::Mix) -> config::Mix {
+        let Self {
+            method,
+            lambda,
+            temperature,
+            scaling,
+            aggregation,
+            layer,
+            hold,
+            replicates,
+        } = self;
+        config::Mix {
+            method: method.clone().unwrap_or_else(|| mix.method.clone()),
+            lambda: lambda.unwrap_or(mix.lambda),
+            temperature: temperature.unwrap_or(mix.temperature),
+            scaling: scaling.unwrap_or(mix.scaling),
+            hold: if hold.is_empty() {
+                mix.hold.clone()
+            } else {
+                hold.clone()
+            },
+            replicates: replicates.unwrap_or(mix.replicates),
+            aggregation: aggregation.unwrap_or(mix.aggregation),
+            layer: layer.or(mix.layer),
         }
-        mix.lambda = self.lambda.unwrap_or(mix.lambda);
-        mix
     }
+}
+
+/// Weights, and what else is known of them.
+pub(super) struct Solved {
+    pub mixture: Mixture,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
@@ -45,29 +106,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         arguments.run.display()
     );
     let folder = arguments.run.is_dir().then_some(arguments.run.as_path());
-    let (centroids, configured) = match folder {
-        Some(run) => match of_run(run)? {
+    let solved = match folder {
+        Some(run) => match in_folder(run, &arguments.mix)? {
             Some(found) => found,
             None => return Ok(Ending::Resumable),
         },
-        None => (Centroids::read(&arguments.run)?, config::Mix::default()),
+        None => of_centroids(&arguments.run, &arguments.mix.over(&config::Mix::default()))?,
     };
-    let mix = arguments.over(configured);
-    let mixture = mixture(&centroids, &mix)?;
     if let Some(folder) = folder {
-        write(&mixture, folder)?;
+        write(&solved, folder)?;
     }
     if arguments.json {
-        terminal::print(mixture.to_bytes()?)?;
+        terminal::print(solved.mixture.to_bytes()?)?;
     } else {
-        show(&mixture)?;
+        show(&solved)?;
     }
     Ok(Ending::Done)
 }
 
-/// The centroids of a run's shards, which are written down, and the run's settings; `None` where shards are missing. A
-/// folder that holds no more than centroids gives those.
-fn of_run(run: &Path) -> Result<Option<(Centroids, config::Mix)>> {
+/// The weights of a run's shards, whose centroids are written down; `None` where shards are missing. A folder that holds
+/// no more than centroids gives the weights of those.
+fn in_folder(run: &Path, arguments: &MixArguments) -> Result<Option<Solved>> {
     // Which removes what a killed one has left, also where nothing but the mixture is to be written.
     let store = Store::open(run)?;
     let configured = || Config::read(&run.join("config.toml"));
@@ -81,16 +140,24 @@ fn of_run(run: &Path) -> Result<Option<(Centroids, config::Mix)>> {
         } else {
             config::Mix::default()
         };
-        return Ok(Some((Centroids::read(&file)?, mix)));
+        return Ok(Some(of_centroids(&file, &arguments.over(&mix))?));
     };
-    let config = configured()?;
+    let mut config = configured()?;
+    config.set_mix(arguments.over(&config.mix))?;
     check(&config, &manifest)?;
-    let centroids = aggregate(&config, &manifest, &store)?;
-    Ok(centroids.map(|centroids| (centroids, config.mix)))
+    let run = Run {
+        config: &config,
+        manifest: &manifest,
+        store: &store,
+    };
+    match run.aggregate()? {
+        Some(aggregated) => Ok(Some(solve(&run, &aggregated)?)),
+        None => Ok(None),
+    }
 }
 
 /// The run's config and manifest were written together; an edited one no longer says what the shards are.
-fn check(config: &Config, manifest: &Manifest) -> Result<()> {
+pub(super) fn check(config: &Config, manifest: &Manifest) -> Result<()> {
     let configured = config.domains.iter().flat_map(|domain| &domain.datasets);
     let names = manifest.datasets.iter().map(|dataset| &dataset.name);
     anyhow::ensure!(
@@ -101,8 +168,23 @@ fn check(config: &Config, manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
-/// The mixture that a method finds.
-pub(super) fn mixture(centroids: &Centroids, mix: &config::Mix) -> Result<Mixture> {
+/// The weights of a run, with their intervals.
+pub(super) fn solve(run: &Run<'_>, aggregated: &Aggregated) -> Result<Solved> {
+    let mix = &run.config.mix;
+    let mut mixture = mixture(&aggregated.centroids, mix)?;
+    if let Some(replicates) = run.replicates(&aggregated.domains, mix)? {
+        mixture = mixture.with_intervals(&replicates);
+    }
+    Ok(Solved { mixture })
+}
+
+/// The weights of centroids whose samples are not known.
+fn of_centroids(file: &Path, mix: &config::Mix) -> Result<Solved> {
+    let mixture = mixture(&Centroids::read(file)?, mix)?;
+    Ok(Solved { mixture })
+}
+
+fn mixture(centroids: &Centroids, mix: &config::Mix) -> Result<Mixture> {
     let solution = mix.solver()?.solve(centroids)?;
     let (datasets, provenance) = match centroids.origin() {
         Some(origin) => (origin.datasets.clone(), origin.provenance.clone()),
@@ -111,18 +193,26 @@ pub(super) fn mixture(centroids: &Centroids, mix: &config::Mix) -> Result<Mixtur
             Provenance::unknown(),
         ),
     };
-    Ok(Mixture::new(centroids, &solution, &datasets, provenance)?)
+    let mut mixture = Mixture::new(centroids, &solution, &datasets, provenance)?;
+    mixture.settings = MixtureSettings {
+        temperature: mix.temperature,
+        scaling: mix.scaling,
+        hold: mix.hold.clone(),
+        layer: centroids.origin().and_then(|origin| origin.layer.clone()),
+        aggregation: centroids.origin().and_then(|origin| origin.aggregation),
+    };
+    Ok(mixture)
 }
 
 /// Writes the mixture into a run's folder.
-pub(super) fn write(mixture: &Mixture, run: &Path) -> Result<()> {
+pub(super) fn write(solved: &Solved, run: &Path) -> Result<()> {
     let file = run.join("mixture.json");
-    mixture.write(&file)?;
+    solved.mixture.write(&file)?;
     tracing::info!("the weights are in {}", file.display());
     Ok(())
 }
 
 /// Prints the mixture as a table.
-pub(super) fn show(mixture: &Mixture) -> Result<()> {
-    terminal::print(report::mixture_table(mixture))
+pub(super) fn show(solved: &Solved) -> Result<()> {
+    terminal::print(report::mixture_table(&solved.mixture))
 }

@@ -84,8 +84,8 @@ fn look(
 ) -> Result<(State, Failures)> {
     let mut state = State {
         dataset: dataset.name.clone(),
-        samples: dataset.samples,
-        shards: dataset.shards,
+        samples: manifest.wanted_samples(dataset),
+        shards: manifest.wanted(dataset),
         done: 0,
         missing: 0,
         damaged: 0,

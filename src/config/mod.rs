@@ -31,6 +31,10 @@ pub use protocol::{Protocol, TooLong};
 const MAX_BYTES: u64 = 16 << 20;
 /// The most of `extract.samples_per_dataset`.
 const MAX_SAMPLES: u64 = 1 << 32;
+/// The fewest of `mix.replicates` whose interval a run may be ended by.
+const MIN_REPLICATES: u32 = 100;
+/// The most of `mix.replicates`.
+const MAX_REPLICATES: u32 = 1_000_000;
 /// The most of `extract.workers`: each is a thread.
 const MAX_WORKERS: usize = 1024;
 
@@ -144,6 +148,9 @@ pub struct Extract {
     pub max_tokens: Option<usize>,
     /// What becomes of a sample with more.
     pub too_long: TooLong,
+    /// Ends the run once every weight is known to this much, in both directions; not said, all samples are taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_when: Option<f64>,
     /// Threads that decode pictures and tokenise ahead of the device; 0 for as many as there are cores.
     pub workers: usize,
 }
@@ -210,6 +217,7 @@ impl Default for Extract {
             batch_tokens: 8192,
             max_tokens: None,
             too_long: TooLong::default(),
+            stop_when: None,
             workers: 0,
         }
     }
@@ -333,6 +341,13 @@ impl Config {
         if self.extract.workers > MAX_WORKERS {
             return Err(format!("extract.workers must be at most {MAX_WORKERS}"));
         }
+        if self.mix.replicates > MAX_REPLICATES {
+            return Err(format!("mix.replicates must be at most {MAX_REPLICATES}"));
+        }
+        let unknown = |name: &&String| !self.domains.iter().any(|domain| domain.name == **name);
+        if let Some(name) = self.mix.hold.iter().find(unknown) {
+            return Err(format!("mix.hold: there is no domain \"{name}\""));
+        }
         if layers.is_empty() {
             return Err("extract.layers is empty: name at least one, such as \"last\"".into());
         }
@@ -350,6 +365,9 @@ impl Config {
         if self.extract.max_tokens == Some(0) {
             return Err("extract.max_tokens must be at least 1".into());
         }
+        if let Some(stop_when) = self.extract.stop_when {
+            self.check_stop(stop_when)?;
+        }
         self.cache.check()?;
         self.media.check()?;
         self.video.check()?;
@@ -361,6 +379,22 @@ impl Config {
         self.model.device.check()?;
         self.check_domains()?;
         self.check_shares()
+    }
+
+    fn check_stop(&self, stop_when: f64) -> Result<(), String> {
+        if !(stop_when > 0.0 && stop_when < 1.0) {
+            return Err(format!(
+                "extract.stop_when = {stop_when} must be above 0 and below 1: 0.005 is half a percentage point"
+            ));
+        }
+        if self.mix.replicates < MIN_REPLICATES {
+            return Err(format!(
+                "extract.stop_when goes by intervals, which {} replicates do not give: set mix.replicates to at least \
+                 {MIN_REPLICATES}",
+                self.mix.replicates
+            ));
+        }
+        Ok(())
     }
 
     /// What the method `human` needs, which is better known before hours of extraction than after.
@@ -417,6 +451,18 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// Takes other settings for the mixture, for the command line.
+    ///
+    /// # Errors
+    /// When a value is out of range for this run.
+    pub fn set_mix(&mut self, mix: Mix) -> Result<(), ConfigError> {
+        self.mix = mix;
+        self.check().map_err(|message| ConfigError::Value {
+            path: self.output.join("config.toml"),
+            message,
+        })
     }
 
     /// The layer that mixtures are computed from.

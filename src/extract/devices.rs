@@ -63,7 +63,7 @@ struct Shared<'a, P> {
 /// When a model, a worker or the store fails, or `published` does. The other devices then stop after the batch in hand.
 pub fn run<P>(
     job: &Job<'_>,
-    models: Vec<Placed>,
+    models: &mut [Placed],
     queue: Queue,
     store: &Store,
     progress: &dyn Progress,
@@ -84,12 +84,14 @@ where
     let devices = models.len();
     let share = |i| job.workers / devices + usize::from(i < job.workers % devices);
     let results: Vec<_> = thread::scope(|scope| {
-        let mut models = models.into_iter().zip(0..);
+        let mut models = models.iter_mut().zip(0..);
         // The first stays on this thread: glibc keeps freed memory for the tensors of a run on the CPU only here.
         let first = models.next();
-        let start = |(placed, i)| scope.spawn(move || shared.work(&placed, share(i).max(1)));
-        let others: Vec<_> = models.map(start).collect();
-        let first = first.map(|(placed, i)| shared.work(&placed, share(i).max(1)));
+        let mut others = Vec::new();
+        for (placed, i) in models {
+            others.push(scope.spawn(move || shared.work(placed, share(i).max(1))));
+        }
+        let first = first.map(|(placed, i)| shared.work(placed, share(i).max(1)));
         let end = |thread: ScopedJoinHandle<'_, _>| {
             thread.join().unwrap_or_else(|panic| resume_unwind(panic))
         };
@@ -108,7 +110,7 @@ where
 
 impl<P: FnMut(&Shard) -> Result<(), ExtractError> + Send> Shared<'_, P> {
     /// One device's thread.
-    fn work(&self, placed: &Placed, workers: usize) -> Result<Outcome, ExtractError> {
+    fn work(&self, placed: &mut Placed, workers: usize) -> Result<Outcome, ExtractError> {
         // What a panic leaves half done is dropped here, or locked.
         let result = catch_unwind(AssertUnwindSafe(|| self.make_shards(placed, workers)))
             .unwrap_or_else(|_| Err(panicked(&placed.device)));
@@ -118,7 +120,7 @@ impl<P: FnMut(&Shard) -> Result<(), ExtractError> + Send> Shared<'_, P> {
         result
     }
 
-    fn make_shards(&self, placed: &Placed, workers: usize) -> Result<Outcome, ExtractError> {
+    fn make_shards(&self, placed: &mut Placed, workers: usize) -> Result<Outcome, ExtractError> {
         let Job {
             layers,
             scope,

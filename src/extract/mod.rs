@@ -57,7 +57,7 @@ pub use prepare::Preparer;
 pub use progress::{Progress, Tally};
 pub use queue::Queue;
 pub use settings::settings;
-pub use work::{DatasetWork, SHARD_ROWS, ShardWork};
+pub use work::{DatasetWork, ShardWork};
 
 /// Why an extraction stopped.
 #[derive(Debug, thiserror::Error)]

@@ -4,11 +4,7 @@ use std::sync::Arc;
 
 use crate::config;
 use crate::dataset::{self, Dataset, DatasetError};
-use crate::store::{Failure, Settings, ShardKey};
-
-/// Samples of a shard. Only the last shard of a whole dataset has fewer: a number of samples that is no
-/// multiple of this is rounded up, so that a shard does not depend on how many were asked for.
-pub const SHARD_ROWS: usize = 64;
+use crate::store::{Failure, SHARD_ROWS, Settings, ShardKey};
 
 /// A dataset that was opened, with the samples it is to give.
 #[derive(Clone)]

@@ -71,6 +71,12 @@ pub struct Origin {
     pub datasets: Vec<Vec<DatasetSummary>>,
     /// The checkpoint and the number of samples.
     pub provenance: Provenance,
+    /// The layer that was averaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// How datasets were averaged into domains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aggregation: Option<Aggregation>,
 }
 
 impl Centroids {
@@ -219,6 +225,14 @@ pub fn centroids(domains: &[DomainMeans], aggregation: Aggregation) -> Result<Ce
     Centroids::new(domains.collect(), modalities, fused)
 }
 
+/// What a dataset counts in the mean of its domain's datasets.
+pub(super) fn dataset_weight(aggregation: Aggregation, dataset: &DatasetMean) -> f64 {
+    match aggregation {
+        Aggregation::Equal => 1.0,
+        Aggregation::Size => dataset.size() as f64,
+    }
+}
+
 /// One view of all domains, or `None` when no dataset has it.
 fn gather(
     domains: &[DomainMeans],
@@ -242,10 +256,7 @@ fn gather(
                     found: mean.len(),
                 });
             }
-            let weight = match aggregation {
-                Aggregation::Equal => 1.0,
-                Aggregation::Size => dataset.size() as f64,
-            };
+            let weight = dataset_weight(aggregation, dataset);
             sum.resize(expected, 0.0);
             sum.iter_mut()
                 .zip(mean)

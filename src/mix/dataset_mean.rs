@@ -10,6 +10,8 @@ use crate::store::Shard;
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Mean {
     sum: Vec<f64>,
+    /// Σ |x|².
+    squares: f64,
     count: u64,
 }
 
@@ -21,12 +23,22 @@ impl Mean {
         } else if self.sum.len() != vector.len() {
             return Err(self.sum.len());
         }
-        self.sum
-            .iter_mut()
-            .zip(vector)
-            .for_each(|(sum, value)| *sum += value);
+        for (sum, value) in self.sum.iter_mut().zip(vector) {
+            *sum += value;
+            self.squares += value * value;
+        }
         self.count += 1;
         Ok(())
+    }
+
+    /// E |mean − true mean|²: the trace of the samples' covariance over their number; 0 where one sample cannot tell.
+    fn noise(&self) -> f64 {
+        if self.count < 2 {
+            return 0.0;
+        }
+        let count = self.count as f64;
+        let square: f64 = self.sum.iter().map(|sum| sum * sum).sum();
+        ((self.squares - square / count) / (count - 1.0) / count).max(0.0)
     }
 
     fn get(&self) -> Option<Vec<f64>> {
@@ -42,6 +54,7 @@ pub struct DatasetMean {
     name: String,
     size: u64,
     samples: u64,
+    tokens: u64,
     next_index: u32,
     modalities: BTreeMap<Modality, Mean>,
     /// `None` where modalities were passed alone.
@@ -55,6 +68,7 @@ impl DatasetMean {
             name: name.into(),
             size,
             samples: 0,
+            tokens: 0,
             next_index: 0,
             modalities: BTreeMap::new(),
             fused: Some(Mean::default()),
@@ -83,6 +97,16 @@ impl DatasetMean {
     /// How many samples were added.
     pub fn samples(&self) -> u64 {
         self.samples
+    }
+
+    /// Positions of a sample, averaged over the samples that were added.
+    pub fn mean_tokens(&self) -> Option<f64> {
+        (self.samples > 0).then(|| self.tokens as f64 / self.samples as f64)
+    }
+
+    /// How many samples have `modality`.
+    pub fn samples_with(&self, modality: Modality) -> u64 {
+        self.modalities.get(&modality).map_or(0, |mean| mean.count)
     }
 
     /// Adds the samples of a shard at one layer.
@@ -174,12 +198,27 @@ impl DatasetMean {
                 })?;
         }
         self.samples += 1;
+        self.tokens += vectors
+            .iter()
+            .map(|(_, tokens, _)| u64::from(*tokens))
+            .sum::<u64>();
         Ok(())
     }
 
     /// The mean over the samples that have `modality`, if any has.
     pub fn mean(&self, modality: Modality) -> Option<Vec<f64>> {
         self.modalities.get(&modality).and_then(Mean::get)
+    }
+
+    /// How far [`DatasetMean::mean`] is to be expected from the mean of endless samples: E |difference|², from the
+    /// samples' covariance. 0 where there is one sample, which cannot tell.
+    pub fn noise(&self, modality: Modality) -> f64 {
+        self.modalities.get(&modality).map_or(0.0, Mean::noise)
+    }
+
+    /// As [`DatasetMean::noise`], of the fused vectors.
+    pub fn fused_noise(&self) -> f64 {
+        self.fused.as_ref().map_or(0.0, Mean::noise)
     }
 
     /// The mean of the fused vectors, over the samples that have any modality; `None` also where modalities were

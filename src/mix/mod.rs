@@ -7,6 +7,7 @@
 //! * [`Mixture`] – what `mixture.json` holds
 
 mod analysis;
+mod bootstrap;
 mod centroids;
 mod centroids_file;
 mod dataset_mean;
@@ -18,10 +19,12 @@ mod mad_mix;
 mod method;
 mod mixture;
 mod mixture_error;
+mod replicates;
 mod solver;
 mod uniform;
 
 pub use analysis::{Analysis, Influence, LambdaPoint, LayerWeights, SpectrumLine};
+pub use bootstrap::Bootstrap;
 pub use centroids::{Aggregation, Centroids, Domain, DomainMeans, Origin, View, centroids};
 pub use dataset_mean::DatasetMean;
 pub use error::MixError;
@@ -33,5 +36,6 @@ pub use mixture::{
     Uncertainty,
 };
 pub use mixture_error::MixtureError;
+pub use replicates::Replicates;
 pub use solver::Solver;
 pub use uniform::Uniform;

@@ -1,6 +1,7 @@
 //! A run's shards on disk: `shards/DATASET/NNNNN.safetensors` below the run's folder.
 
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -126,7 +127,7 @@ impl Store {
         Ok(state)
     }
 
-    /// Which of the shards `0..count` of a dataset are to be made. Each that exists is read whole and verified; a
+    /// Which of these shards of a dataset are to be made. Each that exists is read whole and verified; a
     /// damaged one is renamed to `NNNNN.safetensors.corrupt` and counts as missing.
     ///
     /// # Errors
@@ -135,7 +136,7 @@ impl Store {
         &self,
         key: &ShardKey,
         dataset: &str,
-        count: u32,
+        indices: Range<u32>,
     ) -> Result<Missing, StoreError> {
         let folder = self.dataset_folder(dataset);
         if folder.is_dir() {
@@ -143,7 +144,7 @@ impl Store {
             sync_folder(&folder)?;
         }
         let mut missing = Missing::default();
-        for index in 0..count {
+        for index in indices {
             self.add_if_missing(key, dataset, index, &mut missing)?;
         }
         Ok(missing)

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::{PublishError, Published, Settings, ShardKey, publish, read_regular};
+use super::{PublishError, Published, SHARD_ROWS, Settings, ShardKey, publish, read_regular};
 
 const FORMAT: u32 = 1;
 /// A hundred thousand datasets have less.
@@ -26,6 +26,8 @@ pub struct Manifest {
     pub settings: Settings,
     /// The datasets, in the order of the config.
     pub datasets: Vec<ManifestDataset>,
+    /// How many shards of each dataset were enough, where `extract.stop_when` ended the run before the last.
+    pub enough: Option<u32>,
 }
 
 /// A dataset's part of a run.
@@ -75,6 +77,8 @@ struct File {
     fingerprint: String,
     settings: Box<RawValue>,
     datasets: Vec<ManifestDataset>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    enough: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -101,12 +105,21 @@ impl Manifest {
         }
     }
 
-    /// The number of shards of all datasets.
+    /// How many shards of a dataset make the mixture: all, or as many as were enough.
+    pub fn wanted(&self, dataset: &ManifestDataset) -> u32 {
+        dataset.shards.min(self.enough.unwrap_or(u32::MAX))
+    }
+
+    /// How many samples those shards were to give.
+    pub fn wanted_samples(&self, dataset: &ManifestDataset) -> u64 {
+        let shards = u64::from(self.wanted(dataset));
+        dataset.samples.min(shards * SHARD_ROWS as u64)
+    }
+
+    /// The number of wanted shards of all datasets.
     pub fn shards(&self) -> u64 {
-        self.datasets
-            .iter()
-            .map(|dataset| u64::from(dataset.shards))
-            .sum()
+        let wanted = |dataset| u64::from(self.wanted(dataset));
+        self.datasets.iter().map(wanted).sum()
     }
 
     /// Publishes it in a run's folder.
@@ -129,6 +142,7 @@ impl Manifest {
             fingerprint: self.fingerprint.clone(),
             settings: RawValue::from_string(self.settings.json().to_owned())?,
             datasets: self.datasets.clone(),
+            enough: self.enough,
         };
         file.checksum = file.checksum()?;
         Ok(file)
@@ -179,6 +193,7 @@ impl Manifest {
             fingerprint: file.fingerprint,
             settings: Settings::from_canonical(file.settings.get()),
             datasets: file.datasets,
+            enough: file.enough,
         })
     }
 }
@@ -202,6 +217,7 @@ mod tests {
                 samples: 512,
                 shards: 8,
             }],
+            enough: None,
         }
     }
 
@@ -215,6 +231,15 @@ mod tests {
         manifest().publish(folder.path()).unwrap();
         let found = Manifest::read(folder.path()).unwrap();
         assert_eq!(found, manifest());
+        assert_eq!(found.shards(), 8);
+        let stopped = Manifest {
+            enough: Some(3),
+            ..manifest()
+        };
+        stopped.publish(folder.path()).unwrap();
+        assert_eq!(Manifest::read(folder.path()).unwrap(), stopped);
+        assert_eq!(stopped.shards(), 3);
+        manifest().publish(folder.path()).unwrap();
         assert_eq!(
             found.publish(folder.path()).unwrap(),
             Published::AlreadyThere

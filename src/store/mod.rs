@@ -35,4 +35,4 @@ pub use manifest::{Manifest, ManifestDataset, ManifestError};
 pub use publish::{PublishError, Published, clean_stale_temporaries, publish};
 pub(crate) use read::read_regular;
 pub use settings::Settings;
-pub use shard::{Failure, Matrix, Pooled, Shard, ShardKey};
+pub use shard::{Failure, Matrix, Pooled, SHARD_ROWS, Shard, ShardKey};

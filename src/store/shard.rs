@@ -37,6 +37,10 @@ impl ShardKey {
     }
 }
 
+/// Samples of a shard. Only the last shard of a whole dataset has fewer: a number of samples that is no multiple of this
+/// is rounded up, so that a shard does not depend on how many were asked for.
+pub const SHARD_ROWS: usize = 64;
+
 /// A sample that could not be read or encoded, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

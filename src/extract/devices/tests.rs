@@ -117,7 +117,7 @@ impl Work {
         self.plans.values().map(|plan| plan.tally).sum()
     }
 
-    fn run(&self, models: Vec<Placed>, queue: Queue, stop: &AtomicBool) -> Ended {
+    fn run(&self, mut models: Vec<Placed>, queue: Queue, stop: &AtomicBool) -> Ended {
         let root = tempfile::tempdir_in(self.folder.path()).unwrap();
         let store = Store::open(root.path()).unwrap();
         let job = Job {
@@ -130,7 +130,7 @@ impl Work {
         };
         let progress = Counted::default();
         let mut published = 0;
-        let outcome = run(&job, models, queue, &store, &progress, |_| {
+        let outcome = run(&job, &mut models, queue, &store, &progress, |_| {
             published += 1;
             Ok(())
         });

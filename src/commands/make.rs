@@ -1,0 +1,286 @@
+//! Making the missing shards of a run, or of a rank's share of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use crossbeam_channel::bounded;
+use rayon::prelude::*;
+
+use super::aggregate::FAILURES;
+use super::cached::Cached;
+use super::rounds::Rounds;
+use super::session::Session;
+use super::{extract::Arguments, terminal};
+use crate::extract::{
+    self, DatasetPlan, DatasetWork, FailureLimit, Job, Outcome, Placed, Queue, ShardWork, Tally,
+};
+use crate::launch::Share;
+use crate::store::{Shard, Store, StoreError};
+use crate::vlm::{self, device::Opened};
+
+/// Shards that may wait to be kept in the cache.
+const MADE: usize = 4;
+
+/// What making shards needs from one round to the next.
+struct Maker<'a> {
+    session: &'a Session,
+    store: &'a Store,
+    share: &'a Share,
+    stop: &'a AtomicBool,
+    retry_failed: bool,
+    cached: Cached,
+    failures: FailureLimit,
+    /// Loaded once there is something to make.
+    models: Vec<Placed>,
+    made_any: bool,
+}
+
+/// Makes the missing shards of a share; `None` if it was interrupted. `command` is the subcommand that goes on from
+/// there.
+pub(super) fn make(
+    arguments: &Arguments,
+    share: &Share,
+    stop: &AtomicBool,
+    command: &str,
+) -> Result<Option<(Session, Store)>> {
+    let mut session = Session::open(&arguments.config, share.local_rank)?;
+    let store = Store::open(&session.config.output)?;
+    let list = session.config.output.join(FAILURES);
+    let samples = session
+        .datasets()
+        .map(|dataset| (dataset.name.clone(), dataset.order.len() as u64));
+    // The list of a rank that does not see all of the work would pass for that of the run.
+    let failures = FailureLimit::new(
+        samples,
+        session.config.extract.max_failure_rate,
+        share.is_whole().then_some(list.as_path()),
+    );
+    let mut maker = Maker {
+        session: &session,
+        store: &store,
+        share,
+        stop,
+        retry_failed: arguments.retry_failed,
+        cached: Cached::new(&session.config),
+        failures,
+        models: Vec::new(),
+        made_any: false,
+    };
+    let mut rounds = Rounds::new(&session.manifest, session.config.extract.stop_when);
+    let made = maker.all(&mut rounds);
+    // The list is wanted most when there were too many.
+    let listed = maker.failures.write();
+    if made? == Outcome::Interrupted {
+        tracing::warn!(
+            "interrupted; every finished shard is kept. To go on from there: madmix {command} {}",
+            arguments.config.display()
+        );
+        return Ok(None);
+    }
+    listed?;
+    if rounds.enough().is_some() {
+        session.manifest.enough = rounds.enough();
+        session.manifest.publish(&session.config.output)?;
+    }
+    Ok(Some((session, store)))
+}
+
+impl Maker<'_> {
+    /// Makes all rounds, or as many as are enough.
+    fn all(&mut self, rounds: &mut Rounds) -> Result<Outcome> {
+        let Session {
+            config, manifest, ..
+        } = self.session;
+        let run = self.session.run(self.store);
+        for (number, part) in rounds.parts().into_iter().enumerate() {
+            if number > 0 && self.stop.load(Ordering::Relaxed) {
+                return Ok(Outcome::Interrupted);
+            }
+            let missing = self.missing(part)?;
+            if number == 0 {
+                // Once it is known that the folder is of this run.
+                crate::store::publish(
+                    &config.output.join("config.toml"),
+                    config.to_toml().as_bytes(),
+                )?;
+                manifest.publish(&config.output)?;
+            }
+            let missing = self.cached.take(
+                self.store,
+                missing,
+                self.retry_failed,
+                self.stop,
+                &mut self.failures,
+            )?;
+            if self.make(missing)? == Outcome::Interrupted {
+                return Ok(Outcome::Interrupted);
+            }
+            rounds.look(&run)?;
+            if rounds.enough().is_some() {
+                break;
+            }
+        }
+        if !self.made_any {
+            let of = if self.share.is_whole() {
+                ""
+            } else {
+                " of this share"
+            };
+            tracing::info!("every shard{of} is there already");
+        }
+        Ok(Outcome::Complete)
+    }
+
+    /// The shards of this share, among those of these rounds, that are not there; the failures of all that are there are
+    /// added. A damaged shard is set aside first.
+    fn missing(&mut self, rounds: Range<u32>) -> Result<Vec<ShardWork>> {
+        let of = |dataset: &DatasetWork| rounds.start..rounds.end.min(dataset.shards());
+        let all: Vec<ShardWork> = self
+            .session
+            .datasets()
+            .flat_map(|dataset| {
+                let shard = |index| ShardWork {
+                    dataset: dataset.clone(),
+                    index,
+                };
+                of(dataset).map(shard)
+            })
+            .collect();
+        let mine = self.share.of(all.len() as u64);
+        if self.retry_failed {
+            mine.par_iter().try_for_each(|&place| {
+                let ShardWork { dataset, index } = &all[place as usize];
+                self.store
+                    .remove_failed(&dataset.key, &dataset.name, *index)
+            })?;
+        }
+        let datasets: Vec<&DatasetWork> = self.session.datasets().collect();
+        let looked_at = datasets
+            .par_iter()
+            .map(|dataset| self.store.missing(&dataset.key, &dataset.name, of(dataset)))
+            .collect::<Vec<Result<_, StoreError>>>();
+        let mut missing = BTreeSet::new();
+        for (dataset, looked_at) in datasets.into_iter().zip(looked_at) {
+            let looked_at = looked_at?;
+            for damaged in &looked_at.set_aside {
+                tracing::warn!("{damaged}");
+            }
+            self.failures.add(&dataset.name, &looked_at.failures);
+            missing.extend(
+                looked_at
+                    .indices
+                    .into_iter()
+                    .map(|index| (&dataset.name, index)),
+            );
+        }
+        let is_missing = |shard: &&ShardWork| missing.contains(&(&shard.dataset.name, shard.index));
+        let mine = mine.into_iter().map(|place| &all[place as usize]);
+        Ok(mine.filter(is_missing).cloned().collect())
+    }
+
+    fn make(&mut self, missing: Vec<ShardWork>) -> Result<Outcome> {
+        let Self {
+            session,
+            store,
+            stop,
+            cached,
+            failures,
+            models,
+            ..
+        } = self;
+        if missing.is_empty() {
+            failures.check()?;
+            return Ok(Outcome::Complete);
+        }
+        self.made_any = true;
+        let Some(plans) = measure(&missing, session, stop) else {
+            return Ok(Outcome::Interrupted);
+        };
+        // The signal may have been for ffprobe too, and what it then failed at is sound.
+        if stop.load(Ordering::Relaxed) {
+            return Ok(Outcome::Interrupted);
+        }
+        machine_is_sound(session)?;
+        for (dataset, plan) in &plans {
+            failures.add(dataset, &plan.failures);
+        }
+        failures.check()?;
+        let total: Tally = plans.values().map(|plan| plan.tally).sum();
+        if models.is_empty() {
+            *models = load(session)?;
+        }
+        let job = Job {
+            layers: &session.config.extract.layers,
+            scope: session.config.extract.text_scope,
+            preparer: &session.preparer,
+            batch_tokens: session.config.extract.batch_tokens,
+            workers: session.workers,
+            stop,
+        };
+        let folder = store.clone();
+        let queue = Queue::new(missing, &plans).skipping(move |shard| {
+            // Another process has made it meanwhile.
+            folder.shard_path(&shard.dataset.name, shard.index).exists()
+        });
+        let bar = terminal::JobBar::new(total);
+        let outcome = thread::scope(|scope| {
+            // Keeping a shard reads its pictures again, for which no device should wait.
+            let (made, to_keep) = bounded::<Shard>(MADE);
+            scope.spawn(move || to_keep.iter().for_each(|shard| cached.keep(&shard)));
+            extract::run(&job, models, queue, store, &bar, |shard| {
+                // The other end outlives this one.
+                let _ = made.send(shard.clone());
+                failures.add(&shard.dataset, &shard.failures);
+                failures.check()
+            })
+        });
+        bar.finish();
+        Ok(outcome?)
+    }
+}
+
+/// Loads the model onto all devices at once.
+fn load(session: &Session) -> Result<Vec<Placed>> {
+    let started = Instant::now();
+    let rule = session.config.model.mrope;
+    let onto = |opened: &Opened| {
+        let model = vlm::load(&session.checkpoint, session.dtype, &opened.device, rule)
+            .with_context(|| format!("loading the model onto {}", opened.name))?;
+        Ok(Placed {
+            device: opened.name.clone(),
+            model,
+        })
+    };
+    let models = session.devices.par_iter().map(onto).collect();
+    tracing::info!(
+        "loading took {:.2} s, {:.2} s of it for the fingerprint",
+        (started.elapsed() + session.opening).as_secs_f64(),
+        session.opening.as_secs_f64()
+    );
+    models
+}
+
+/// Refuses to go on where samples fail for want of a program: their shards would be missing them on every machine.
+pub(super) fn machine_is_sound(session: &Session) -> Result<()> {
+    match session.preparer.machine_fault() {
+        Some(fault) => Err(anyhow::anyhow!("{fault}")),
+        None => Ok(()),
+    }
+}
+
+/// Counts the tokens of all samples, with a bar; `None` if it was stopped.
+pub(super) fn measure(
+    work: &[ShardWork],
+    session: &Session,
+    stop: &AtomicBool,
+) -> Option<BTreeMap<String, DatasetPlan>> {
+    let samples = work.iter().map(|shard| shard.samples().len() as u64).sum();
+    let bar = terminal::bar("measuring samples", samples, false);
+    let plans = extract::plan(work, &session.preparer, stop, &|| bar.inc(1));
+    bar.finish_and_clear();
+    plans
+}

@@ -29,7 +29,8 @@ const MADE: usize = 4;
 struct Maker<'a> {
     session: &'a Session,
     store: &'a Store,
-    share: &'a Share,
+    /// The shards of this share, in the order in which they are made.
+    mine: Vec<ShardWork>,
     stop: &'a AtomicBool,
     retry_failed: bool,
     cached: Cached,
@@ -62,7 +63,7 @@ pub(super) fn make(
     let mut maker = Maker {
         session: &session,
         store: &store,
-        share,
+        mine: share_of_work(&session, share),
         stop,
         retry_failed: arguments.retry_failed,
         cached: Cached::new(&session.config),
@@ -82,6 +83,14 @@ pub(super) fn make(
         return Ok(None);
     }
     listed?;
+    if !maker.made_any {
+        let of = if share.is_whole() {
+            ""
+        } else {
+            " of this share"
+        };
+        tracing::info!("every shard{of} is there already");
+    }
     if rounds.enough().is_some() {
         session.manifest.enough = rounds.enough();
         session.manifest.publish(&session.config.output)?;
@@ -124,14 +133,6 @@ impl Maker<'_> {
                 break;
             }
         }
-        if !self.made_any {
-            let of = if self.share.is_whole() {
-                ""
-            } else {
-                " of this share"
-            };
-            tracing::info!("every shard{of} is there already");
-        }
         Ok(Outcome::Complete)
     }
 
@@ -139,24 +140,17 @@ impl Maker<'_> {
     /// added. A damaged shard is set aside first.
     fn missing(&mut self, rounds: Range<u32>) -> Result<Vec<ShardWork>> {
         let of = |dataset: &DatasetWork| rounds.start..rounds.end.min(dataset.shards());
-        let all: Vec<ShardWork> = self
-            .session
-            .datasets()
-            .flat_map(|dataset| {
-                let shard = |index| ShardWork {
-                    dataset: dataset.clone(),
-                    index,
-                };
-                of(dataset).map(shard)
-            })
+        let mine: Vec<&ShardWork> = self
+            .mine
+            .iter()
+            .filter(|shard| rounds.contains(&shard.index))
             .collect();
-        let mine = self.share.of(all.len() as u64);
         if self.retry_failed {
-            mine.par_iter().try_for_each(|&place| {
-                let ShardWork { dataset, index } = &all[place as usize];
-                self.store
-                    .remove_failed(&dataset.key, &dataset.name, *index)
-            })?;
+            mine.par_iter()
+                .try_for_each(|ShardWork { dataset, index }| {
+                    self.store
+                        .remove_failed(&dataset.key, &dataset.name, *index)
+                })?;
         }
         let datasets: Vec<&DatasetWork> = self.session.datasets().collect();
         let looked_at = datasets
@@ -178,8 +172,7 @@ impl Maker<'_> {
             );
         }
         let is_missing = |shard: &&ShardWork| missing.contains(&(&shard.dataset.name, shard.index));
-        let mine = mine.into_iter().map(|place| &all[place as usize]);
-        Ok(mine.filter(is_missing).cloned().collect())
+        Ok(mine.into_iter().filter(is_missing).cloned().collect())
     }
 
     fn make(&mut self, missing: Vec<ShardWork>) -> Result<Outcome> {
@@ -241,6 +234,20 @@ impl Maker<'_> {
         bar.finish();
         Ok(outcome?)
     }
+}
+
+/// A share of all shards of a run.
+fn share_of_work(session: &Session, share: &Share) -> Vec<ShardWork> {
+    let mut all: Vec<ShardWork> = session
+        .datasets()
+        .flat_map(DatasetWork::all_shards)
+        .collect();
+    if session.config.extract.stop_when.is_some() {
+        // Round by round, so that every rank has its part of each.
+        all.sort_by_key(|shard| shard.index);
+    }
+    let mine = share.of(all.len() as u64).into_iter();
+    mine.map(|place| all[place as usize].clone()).collect()
 }
 
 /// Loads the model onto all devices at once.

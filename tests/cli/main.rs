@@ -25,4 +25,5 @@ mod same_bytes;
 mod samples;
 mod solve;
 mod status;
+mod stop_when;
 mod video;

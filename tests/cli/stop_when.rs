@@ -1,0 +1,120 @@
+//! Extraction that ends once the weights are known well enough.
+
+use serde_json::Value;
+
+use crate::assert_ended;
+use crate::project::{Project, assert_same};
+use crate::samples::rows;
+
+/// Up to thirteen rounds: thirteen shards of words, one of pictures.
+fn project(stop_when: Option<&str>) -> Project {
+    let project = Project::new();
+    project.write("words.jsonl", rows(0..800));
+    project.extract("samples_per_dataset = 800");
+    if let Some(stop_when) = stop_when {
+        project.extract(&format!("stop_when = {stop_when}"));
+    }
+    project
+}
+
+fn words(project: &Project) -> usize {
+    let is_shard = |path: &&std::path::PathBuf| path.starts_with("shards/words");
+    project.tree().keys().filter(is_shard).count()
+}
+
+fn mixture(project: &Project) -> Value {
+    serde_json::from_str(&project.read("run/mixture.json")).unwrap()
+}
+
+/// The largest distance from a weight to an end of its interval.
+fn reach(project: &Project) -> f64 {
+    let mixture = mixture(project);
+    let domains = mixture["domains"].as_array().unwrap();
+    let reach = |domain: &Value| {
+        let [weight, low, high] =
+            ["weight", "low", "high"].map(|key| domain[key].as_f64().unwrap());
+        (high - weight).max(weight - low)
+    };
+    domains.iter().map(reach).fold(0.0, f64::max)
+}
+
+/// What all samples but those of the first round make of the intervals: a value between asks for some of them.
+fn some() -> (Project, f64) {
+    let one = project(Some("0.9"));
+    one.run();
+    assert_eq!(words(&one), 1, "± 90 percentage points are soon known");
+    let all = project(None);
+    all.run();
+    assert_eq!(words(&all), 13);
+    let (wide, narrow) = (reach(&one), reach(&all));
+    assert!(narrow < wide, "{narrow} {wide}");
+    (all, f64::midpoint(narrow, wide))
+}
+
+#[test]
+fn a_run_ends_when_the_weights_are_known_and_can_be_taken_further() {
+    let (all, wanted) = some();
+    let project = project(Some(&wanted.to_string()));
+    let ended = project.madmix(&["run", "mix.toml"]).expect(0);
+    let made = words(&project);
+    assert!((2..13).contains(&made), "{made}: {ended}");
+    assert!(reach(&project) <= wanted);
+    assert!(
+        ended.stderr.contains(&format!(
+            "after {made} of at most 13 rounds every weight is known"
+        )),
+        "{ended}"
+    );
+    let samples = mixture(&project)["provenance"]["samples"].as_u64().unwrap();
+    assert_eq!(samples as usize, 64 * made + 6);
+
+    // Nothing is missing, and nothing more is made.
+    let status = project.madmix(&["status", "run"]).expect(0);
+    assert!(!status.stdout.contains(" 13 "), "{status}");
+    let tree = project.tree();
+    project.madmix(&["solve", "run"]).expect(0);
+    assert_same(&project.tree(), &tree);
+    project.madmix(&["run", "mix.toml"]).expect(0);
+    assert_same(&project.tree(), &tree);
+
+    // The same folder, without the limit.
+    project.edit("mix.toml", &format!("stop_when = {wanted}"), "");
+    project.run();
+    assert_same(&project.results(), &all.results());
+}
+
+#[test]
+fn ranks_end_at_the_same_round() {
+    let (_, wanted) = some();
+    let alone = project(Some(&wanted.to_string()));
+    alone.run();
+    let shared = project(Some(&wanted.to_string()));
+    for rank in ["0", "1", "2"] {
+        let arguments = ["extract", "mix.toml", "--rank", rank, "--ranks", "3"];
+        shared.madmix(&arguments).expect(0);
+    }
+    // The first two saw no whole round, and went on; the last found out that it was enough.
+    assert!((words(&alone)..13).contains(&words(&shared)));
+    shared.madmix(&["solve", "run"]).expect(0);
+    assert_eq!(mixture(&shared), mixture(&alone));
+    shared.madmix(&["status", "run"]).expect(0);
+}
+
+#[test]
+fn mistakes() {
+    let run = |stop_when| {
+        project(Some(stop_when))
+            .madmix(&["run", "mix.toml"])
+            .expect(2)
+    };
+    assert_ended!("stop_when_zero", run("0.0"));
+    assert_ended!("stop_when_one", run("1.0"));
+    let project = project(Some("0.01"));
+    project.edit(
+        "mix.toml",
+        "[[domain]]",
+        "[mix]\nreplicates = 10\n[[domain]]",
+    );
+    let ended = project.madmix(&["run", "mix.toml"]);
+    assert_ended!("stop_when_without_intervals", ended.expect(2));
+}

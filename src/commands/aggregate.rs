@@ -161,18 +161,19 @@ impl Run<'_> {
         Ok(Some(self.by_layer(gathered, 1).swap_remove(0)))
     }
 
-    /// The weights that drawing the samples of `domains` again gives.
+    /// The weights that drawing the samples of `domains` again, by a seed, gives.
     pub(super) fn replicates(
         &self,
         domains: &[DomainMeans],
-        mix: &config::Mix,
+        seed: u64,
     ) -> Result<Option<Replicates>> {
+        let mix = &self.config.mix;
         let bootstrap = Bootstrap {
             domains,
             layer: &self.config.mix_layer().to_string(),
             aggregation: mix.aggregation,
             solver: &mix.solver()?,
-            seed: self.config.extract.seed,
+            seed,
             replicates: mix.replicates,
         };
         let shards = self.manifest.shards() * bootstrap.passes()? as u64;

@@ -4,6 +4,7 @@ mod aggregate;
 mod allocator;
 mod cache;
 mod cached;
+mod compare;
 mod extract;
 mod make;
 mod memory;
@@ -14,6 +15,7 @@ mod rounds;
 mod run;
 mod session;
 mod solve;
+mod solved;
 mod status;
 mod stop;
 mod terminal;
@@ -57,6 +59,8 @@ enum Command {
     Status(status::Arguments),
     /// Find weights from the shards or the centroids of a run.
     Solve(solve::Arguments),
+    /// Say how far two mixtures are apart, and how much of that is noise.
+    Compare(compare::Arguments),
     /// List published checkpoints, with their sizes and settings to start from.
     Models(models::Arguments),
     /// Look after the cache of shards that runs share.
@@ -78,7 +82,12 @@ fn is_usage(error: &anyhow::Error) -> bool {
         || error.downcast_ref().is_some_and(is_input)
         || matches!(
             error.downcast_ref(),
-            Some(MixtureError::Weights { .. } | MixtureError::Json(_) | MixtureError::File { .. })
+            Some(
+                MixtureError::Weights { .. }
+                    | MixtureError::Json(_)
+                    | MixtureError::File { .. }
+                    | MixtureError::OtherDomains { .. }
+            )
         )
 }
 
@@ -112,6 +121,7 @@ fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Extract(arguments) => extract::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Solve(arguments) => solve::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Cache(arguments) => cache::run(arguments),
     };

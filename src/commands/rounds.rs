@@ -119,7 +119,7 @@ fn reach(run: &Run<'_>) -> Result<Option<f64>> {
             return Ok(Some(f64::INFINITY));
         }
     };
-    let replicates = run.replicates(&domains, mix)?;
+    let replicates = run.replicates(&domains, run.config.extract.seed)?;
     Ok(Some(replicates.map_or(f64::INFINITY, |replicates| {
         replicates.reach(&weights)
     })))

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::aggregate::{Aggregated, CENTROIDS, Run};
+use super::solved::MIXTURE;
 use super::{Ending, terminal};
 use crate::config::{self, Config};
 use crate::mix::{Aggregation, Centroids, Mixture, MixtureSettings, Provenance, Scaling};
@@ -172,7 +173,7 @@ pub(super) fn check(config: &Config, manifest: &Manifest) -> Result<()> {
 pub(super) fn solve(run: &Run<'_>, aggregated: &Aggregated) -> Result<Solved> {
     let mix = &run.config.mix;
     let mut mixture = mixture(&aggregated.centroids, mix)?;
-    if let Some(replicates) = run.replicates(&aggregated.domains, mix)? {
+    if let Some(replicates) = run.replicates(&aggregated.domains, run.config.extract.seed)? {
         mixture = mixture.with_intervals(&replicates);
     }
     Ok(Solved { mixture })
@@ -206,7 +207,7 @@ fn mixture(centroids: &Centroids, mix: &config::Mix) -> Result<Mixture> {
 
 /// Writes the mixture into a run's folder.
 pub(super) fn write(solved: &Solved, run: &Path) -> Result<()> {
-    let file = run.join("mixture.json");
+    let file = run.join(MIXTURE);
     solved.mixture.write(&file)?;
     tracing::info!("the weights are in {}", file.display());
     Ok(())

@@ -31,6 +31,18 @@ pub enum MixtureError {
         /// How many domains there are.
         domains: usize,
     },
+    /// Two mixtures that are to be compared are not of the same domains.
+    #[error(
+        "the two are not of the same domains{}{}; compare mixtures of one grouping, the names count",
+        only("first", only_first),
+        only("second", only_second)
+    )]
+    OtherDomains {
+        /// Domains of the first alone.
+        only_first: Vec<String>,
+        /// Domains of the second alone.
+        only_second: Vec<String>,
+    },
     /// Weights are negative, not finite or do not sum to 1.
     #[error(
         "{what} must be numbers of at least 0 that sum to 1, but they sum to {sum}; solve the run again"
@@ -69,4 +81,11 @@ pub enum MixtureError {
     /// The file cannot be written.
     #[error(transparent)]
     Publish(#[from] PublishError),
+}
+
+fn only(which: &str, names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        names => format!("; only the {which} has `{}`", names.join("`, `")),
+    }
 }

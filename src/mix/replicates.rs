@@ -8,6 +8,8 @@ const MAX_OUTRANKS: usize = 100;
 /// The weights that drawing the samples again gives, one list per replicate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replicates {
+    /// The replicates' numbers, ascending: one that left a domain without samples is not there.
+    numbers: Vec<u32>,
     weights: Vec<Vec<f64>>,
 }
 
@@ -15,9 +17,19 @@ impl Replicates {
     /// The share of cases in which an interval is to hold the truth.
     pub const LEVEL: f64 = 0.95;
 
-    /// `None` if there are none.
-    pub(super) fn new(weights: Vec<Vec<f64>>) -> Option<Self> {
-        (!weights.is_empty()).then_some(Self { weights })
+    /// Of replicates by number, in ascending order; `None` if there are none.
+    pub(super) fn new(replicates: Vec<(u32, Vec<f64>)>) -> Option<Self> {
+        let (numbers, weights): (Vec<u32>, Vec<Vec<f64>>) = replicates.into_iter().unzip();
+        (!weights.is_empty()).then_some(Self { numbers, weights })
+    }
+
+    /// The weights of the replicates that both have, side by side.
+    pub fn pairs<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a [f64], &'a [f64])> {
+        let own = self.numbers.iter().zip(&self.weights);
+        own.filter_map(|(number, weights)| {
+            let place = other.numbers.binary_search(number).ok()?;
+            Some((weights.as_slice(), other.weights[place].as_slice()))
+        })
     }
 
     /// The weights `[k]` of each replicate.
@@ -59,7 +71,7 @@ pub(super) fn interval(mut values: Vec<f64>) -> (f64, f64) {
 }
 
 /// The value below which a share `p` of the sorted values lies, between two of them in proportion.
-fn quantile(sorted: &[f64], p: f64) -> f64 {
+pub(super) fn quantile(sorted: &[f64], p: f64) -> f64 {
     let place = p * (sorted.len() - 1) as f64;
     let below = place.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);
@@ -101,18 +113,25 @@ mod tests {
 
     #[test]
     fn ranks_and_reach_are_those_of_the_replicates() {
-        let replicates = Replicates::new(vec![
-            vec![0.6, 0.4],
-            vec![0.5, 0.5],
-            vec![0.7, 0.3],
-            vec![0.3, 0.7],
-        ])
-        .unwrap();
+        let replicates = of([(0, 0.6), (1, 0.5), (2, 0.7), (5, 0.3)]);
         let chances = [(0, 1), (1, 0)].map(|(i, j)| format!("{}", replicates.outranks(i, j)));
         assert_eq!(chances, ["0.625", "0.375"]);
         let (low, high) = replicates.interval(0);
         let reach = replicates.reach(&[0.6, 0.4]);
         assert!((reach - (0.6 - low)).abs() < 1e-12 && high - 0.6 < reach);
         assert!(Replicates::new(vec![]).is_none());
+    }
+
+    #[test]
+    fn pairs_are_of_the_same_number() {
+        let a = of([(0, 0.1), (2, 0.2), (3, 0.3)]);
+        let b = of([(1, 0.6), (2, 0.7), (3, 0.8)]);
+        let pairs: Vec<_> = a.pairs(&b).map(|(a, b)| (a[0], b[0])).collect();
+        assert_eq!(pairs, [(0.2, 0.7), (0.3, 0.8)]);
+    }
+
+    fn of<const N: usize>(replicates: [(u32, f64); N]) -> Replicates {
+        let weights = |(number, weight)| (number, vec![weight, 1.0 - weight]);
+        Replicates::new(replicates.into_iter().map(weights).collect()).unwrap()
     }
 }

@@ -72,7 +72,7 @@ impl Bootstrap<'_> {
         for pass in self.ranges()? {
             let domains = self.sums(pass.clone(), &each_shard)?;
             let chunks = sums::empty(pass).len();
-            let solved: Vec<Vec<f64>> = (0..chunks)
+            let solved: Vec<(u32, Vec<f64>)> = (0..chunks)
                 .into_par_iter()
                 .flat_map_iter(|chunk| {
                     let of: Vec<&Chunk> = domains.iter().map(|domain| &domain[chunk]).collect();
@@ -178,12 +178,15 @@ impl Bootstrap<'_> {
     }
 
     /// The weights of the replicates of a chunk, without those that left a domain without any sample.
-    fn solve(&self, common: &Common, domains: &[&Chunk]) -> Vec<Vec<f64>> {
-        let count = domains.first().map_or(0, |chunk| chunk.replicates.len());
-        (0..count)
-            .filter_map(|replicate| {
+    fn solve(&self, common: &Common, domains: &[&Chunk]) -> Vec<(u32, Vec<f64>)> {
+        let numbers = domains
+            .first()
+            .map_or(0..0, |chunk| chunk.replicates.clone());
+        numbers
+            .enumerate()
+            .filter_map(|(replicate, number)| {
                 let centroids = common.centroids(domains, replicate)?;
-                Some(self.solver.solve(&centroids).ok()?.weights)
+                Some((number, self.solver.solve(&centroids).ok()?.weights))
             })
             .collect()
     }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes tests/fixtures/mix/*.json: MaD-Mix and the aggregation, stated in plain numpy.
+"""Writes tests/fixtures/mix/*.json: MaD-Mix, every other method and the aggregation, stated in plain numpy.
 
-The statement follows the equations of arXiv 2602.07790 as they are printed, with a general solver and explicit sums,
-and shares nothing with the Rust code. Needs numpy >= 2.0; the version used is recorded in every file.
+The statements follow the equations of arXiv 2602.07790 and 2505.24844 as they are printed, with a general solver and
+explicit sums, and share nothing with the Rust code. Needs numpy >= 2.0; the version used is recorded in every file.
 
     python scripts/make_mix_fixtures.py
 """
@@ -61,6 +61,76 @@ def mad_mix_case(name, seed, k, widths, absent, lam, scale):
         x[~np.array(present)] = 0.0
         views[modality] = {"matrix": x.tolist(), "present": present}
     write(name, {"lambda": lam, "views": views, "expected": mad_mix(views, lam)})
+
+
+def gram(x, scaling):
+    """Inner products of all pairs of rows; for unit-trace divided by their trace."""
+    k = len(x)
+    kernel = np.array([[np.dot(x[i], x[j]) for j in range(k)] for i in range(k)])
+    return kernel / np.trace(kernel) if scaling == "unit-trace" else kernel
+
+
+def softmax(scores):
+    powers = np.exp(scores - np.max(scores))
+    return powers / powers.sum()
+
+
+def alone(view, lam, temperature, scaling):
+    """The weights from one view, over the domains that have it alone; 0 for the others."""
+    there = np.flatnonzero(view["present"])
+    kernel = gram(np.array(view["matrix"])[there], scaling)
+    scores = kernel @ np.linalg.solve(kernel + lam * np.eye(len(there)), np.ones(len(there)))
+    weights = np.zeros(len(view["present"]))
+    weights[there] = softmax(scores / temperature)
+    return weights
+
+
+def coupled(views, lam, temperature, scaling):
+    """mad-mix and orthogonal."""
+    kernels = [gram(np.array(view["matrix"]), scaling) for view in views.values()]
+    delta = sum(np.array(view["present"], dtype=float) for view in views.values())
+    inverse = np.linalg.inv(sum(kernels) + lam * np.eye(len(delta)))
+    mad_mix = sum(kernel @ (inverse @ delta) for kernel in kernels)
+    orthogonal = sum(delta * np.diag(kernel @ inverse) for kernel in kernels)
+    return softmax(mad_mix / temperature), softmax(orthogonal / temperature)
+
+
+def chameleon(view, lam, temperature, scaling):
+    """Both stages: fine-tuning, pre-training."""
+    there = np.flatnonzero(view["present"])
+    k = len(there)
+    centring = np.eye(k) - np.full((k, k), 1 / k)
+    kernel = centring @ gram(np.array(view["matrix"])[there], scaling) @ centring
+    leverages = np.diag(kernel @ np.linalg.inv(kernel + lam * k * np.eye(k)))
+    leverages = leverages / leverages.sum() if k > 1 else np.zeros(1)
+    weights = np.zeros((2, len(view["present"])))
+    weights[0, there] = softmax(leverages / (0.2 * temperature))
+    weights[1, there] = softmax(1 / (leverages + 1e-12) / (5 * temperature))
+    return weights
+
+
+def methods_case(name, seed, k, widths, absent, scale, settings):
+    """All methods on the same centroids, for several (lambda, temperature, scaling)."""
+    rng = np.random.default_rng(seed)
+    views = {}
+    for modality, d in widths.items():
+        x = np.round(hidden_like(rng, k, d, scale), 2)
+        present = [(modality, i) not in absent for i in range(k)]
+        x[~np.array(present)] = 0.0
+        views[modality] = {"matrix": x.tolist(), "present": present}
+    fused = views.pop("fused")
+    expected = []
+    for lam, temperature, scaling in settings:
+        of = {m: alone(view, lam, temperature, scaling) for m, view in views.items()}
+        of["avg"] = sum(of.values()) / len(of)
+        of["fused"] = alone(fused, lam, temperature, scaling)
+        of["mad-mix"], of["orthogonal"] = coupled(views, lam, temperature, scaling)
+        of["chameleon"], of["chameleon-pretrain"] = chameleon(fused, lam, temperature, scaling)
+        expected.append({
+            "lambda": lam, "temperature": temperature, "scaling": scaling,
+            "weights": {method: weights.tolist() for method, weights in of.items()},
+        })
+    write(name, {"views": views, "fused": fused, "expected": expected})
 
 
 def aggregation_case(name, seed):
@@ -127,6 +197,16 @@ def main():
     mad_mix_case("mad_mix_more_domains_than_columns", 5, 30, {"text": 4, "image": 4}, {("image", 7)}, 100.0, 1.0)
     mad_mix_case("mad_mix_small_lambda", 6, 3, {"text": 8}, set(), 0.01, 0.5)
     aggregation_case("aggregation", 7)
+    settings = [(10.0, 1.0, "none"), (10.0, 2.5, "none"), (0.3, 1.0, "none"), (0.05, 0.5, "unit-trace")]
+    pair = {"text": 9, "image": 9, "fused": 9}
+    methods_case("methods_bimodal", 11, 5, pair, {("image", 4)}, 1.0, settings)
+    methods_case(
+        "methods_trimodal", 12, 6, {"text": 8, "image": 8, "video": 8, "fused": 8},
+        {("image", 4), ("image", 5)} | {("video", i) for i in range(5)}, 1.0, settings,
+    )
+    methods_case("methods_more_domains_than_columns", 13, 20, {"text": 3, "image": 4, "fused": 3},
+                 {("image", 2), ("image", 11), ("text", 5), ("fused", 7)}, 1.0, settings)
+    methods_case("methods_one_domain", 14, 1, {"text": 3, "fused": 3}, set(), 1.0, settings[1:])
 
 
 if __name__ == "__main__":

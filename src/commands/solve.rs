@@ -9,7 +9,9 @@ use super::aggregate::{Aggregated, CENTROIDS, Run};
 use super::solved::MIXTURE;
 use super::{Ending, terminal};
 use crate::config::{self, Config};
-use crate::mix::{Aggregation, Centroids, Mixture, MixtureSettings, Provenance, Scaling};
+use crate::mix::{
+    self, Aggregation, Analysis, Centroids, Mixture, MixtureSettings, Provenance, Scaling,
+};
 use crate::report;
 use crate::store::{Manifest, ManifestError, Store};
 use crate::vlm::Layer;
@@ -98,6 +100,8 @@ impl MixArguments {
 /// Weights, and what else is known of them.
 pub(super) struct Solved {
     pub mixture: Mixture,
+    /// What moves the weights, where the samples are known.
+    pub analysis: Option<Analysis>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
@@ -176,13 +180,24 @@ pub(super) fn solve(run: &Run<'_>, aggregated: &Aggregated) -> Result<Solved> {
     if let Some(replicates) = run.replicates(&aggregated.domains, run.config.extract.seed)? {
         mixture = mixture.with_intervals(&replicates);
     }
-    Ok(Solved { mixture })
+    Ok(Solved {
+        mixture,
+        analysis: Some(mix::analyse(
+            &aggregated.domains,
+            &aggregated.layers,
+            mix.aggregation,
+            &mix.solver()?,
+        )?),
+    })
 }
 
 /// The weights of centroids whose samples are not known.
 fn of_centroids(file: &Path, mix: &config::Mix) -> Result<Solved> {
     let mixture = mixture(&Centroids::read(file)?, mix)?;
-    Ok(Solved { mixture })
+    Ok(Solved {
+        mixture,
+        analysis: None,
+    })
 }
 
 fn mixture(centroids: &Centroids, mix: &config::Mix) -> Result<Mixture> {

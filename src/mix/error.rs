@@ -117,6 +117,22 @@ pub enum MixError {
         /// The value.
         value: f64,
     },
+    /// The temperature is out of range.
+    #[error("temperature is {value}; it must be a finite number above 0")]
+    Temperature {
+        /// The value.
+        value: f64,
+    },
+    /// A method needs centroids that are not there.
+    #[error("method `{method}` needs {view} centroids, and {why}")]
+    NoView {
+        /// The method's name.
+        method: &'static str,
+        /// `text`, `image`, `video` or `fused`.
+        view: &'static str,
+        /// Why there are none.
+        why: &'static str,
+    },
     /// The linear system could not be solved in double precision.
     #[error(
         "no finite solution with lambda = {lambda}: the centroids are too large for it, raise lambda"

@@ -49,3 +49,33 @@ pub(super) fn hold(
     };
     Ok(pairs().map(weight).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Table 6 of the paper: Image† is Image with Language at its human share; rounded there to 0.01 %.
+    #[test]
+    fn the_papers_image_row_with_language_held_is_its_image_dagger() {
+        let human = [36.10, 20.60, 20.10, 8.90, 14.30];
+        let domain = |(i, human): (usize, &f64)| Domain {
+            name: if i == 4 {
+                "Language".into()
+            } else {
+                i.to_string()
+            },
+            size: 1,
+            human: Some(*human),
+        };
+        let domains: Vec<_> = human.iter().enumerate().map(domain).collect();
+        let image = [35.66, 29.49, 17.92, 16.93, 0.00].map(|percent| percent / 100.0);
+        let held = hold(&image, &domains, &["Language".into()]).unwrap();
+        for (weight, published) in held.iter().zip([30.56, 25.27, 15.36, 14.51, 14.30]) {
+            assert!(
+                (100.0 * weight - published).abs() < 0.0101,
+                "{weight} {published}"
+            );
+        }
+        assert!((held.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+}

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Centroids, Human, MadMix, MixError, Uniform};
+use super::{
+    Average, Centroids, Chameleon, Fused, Human, MadMix, MixError, Orthogonal, SpectrumLine, Stage,
+    Uniform, Unimodal,
+};
 use crate::modality::Modality;
 
 /// A way from centroids to weights.
@@ -14,6 +17,29 @@ pub trait Method: Send + Sync {
     /// # Errors
     /// When the method cannot weigh these centroids.
     fn weights(&self, centroids: &Centroids) -> Result<Solution, MixError>;
+
+    /// The solutions for other λ, one each; none for a method without λ. What does not depend on λ is computed once.
+    ///
+    /// # Errors
+    /// As [`weights`](Method::weights), and when a λ is not a finite number above 0.
+    fn path(&self, _centroids: &Centroids, _lambdas: &[f64]) -> Result<Vec<Solution>, MixError> {
+        Ok(Vec::new())
+    }
+
+    /// The kernel that the method fits δ with, direction by direction (see [`Analysis::spectrum`]): nothing for a method
+    /// that does not fit one δ with one kernel, and where the smaller of K and `XᵀX` has more than `most` rows.
+    ///
+    /// # Errors
+    /// When the centroids that the method needs are not there.
+    ///
+    /// [`Analysis::spectrum`]: super::Analysis::spectrum
+    fn spectrum(
+        &self,
+        _centroids: &Centroids,
+        _most: usize,
+    ) -> Result<Vec<SpectrumLine>, MixError> {
+        Ok(Vec::new())
+    }
 
     /// Which centroids the weights are made of.
     fn rests_on(&self) -> RestsOn {
@@ -85,6 +111,30 @@ pub struct Parameters {
     pub scaling: Scaling,
 }
 
+impl Parameters {
+    /// These parameters, if methods that have them can work with them.
+    ///
+    /// # Errors
+    /// When λ or the temperature is not a finite number above 0.
+    pub(super) fn checked(&self) -> Result<Self, MixError> {
+        check_lambda(self.lambda)?;
+        let value = self.temperature;
+        if value.is_finite() && value > 0.0 {
+            Ok(*self)
+        } else {
+            Err(MixError::Temperature { value })
+        }
+    }
+}
+
+pub(super) fn check_lambda(value: f64) -> Result<(), MixError> {
+    if value.is_finite() && value > 0.0 {
+        Ok(())
+    } else {
+        Err(MixError::Lambda { value })
+    }
+}
+
 impl Default for Parameters {
     /// The paper's: λ = 10, temperature 1, no scaling.
     fn default() -> Self {
@@ -108,7 +158,7 @@ pub struct MethodEntry {
 pub const METHODS: &[MethodEntry] = &[
     MethodEntry {
         name: MadMix::NAME,
-        make: |p| Ok(Box::new(MadMix::new(p.lambda)?)),
+        make: |p| Ok(Box::new(MadMix::with(p)?)),
     },
     MethodEntry {
         name: Uniform::NAME,
@@ -117,6 +167,38 @@ pub const METHODS: &[MethodEntry] = &[
     MethodEntry {
         name: Human::NAME,
         make: |_| Ok(Box::new(Human)),
+    },
+    MethodEntry {
+        name: Modality::Text.name(),
+        make: |p| Ok(Box::new(Unimodal::new(Modality::Text, p)?)),
+    },
+    MethodEntry {
+        name: Modality::Image.name(),
+        make: |p| Ok(Box::new(Unimodal::new(Modality::Image, p)?)),
+    },
+    MethodEntry {
+        name: Modality::Video.name(),
+        make: |p| Ok(Box::new(Unimodal::new(Modality::Video, p)?)),
+    },
+    MethodEntry {
+        name: Average::NAME,
+        make: |p| Ok(Box::new(Average::new(p)?)),
+    },
+    MethodEntry {
+        name: Fused::NAME,
+        make: |p| Ok(Box::new(Fused::new(p)?)),
+    },
+    MethodEntry {
+        name: Orthogonal::NAME,
+        make: |p| Ok(Box::new(Orthogonal::new(p)?)),
+    },
+    MethodEntry {
+        name: Stage::FineTuning.method(),
+        make: |p| Ok(Box::new(Chameleon::new(Stage::FineTuning, p)?)),
+    },
+    MethodEntry {
+        name: Stage::PreTraining.method(),
+        make: |p| Ok(Box::new(Chameleon::new(Stage::PreTraining, p)?)),
     },
 ];
 

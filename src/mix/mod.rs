@@ -1,18 +1,22 @@
 //! From pooled vectors to weights: centroids per domain and modality, the methods, and the mixture they give.
 //!
-//! Everything is plain `f64` linear algebra over at most a few thousand domains; nothing here knows of models.
+//! Everything is plain `f64` linear algebra, over up to some 100,000 domains; nothing here knows of models.
 //!
 //! * [`DatasetMean`], [`centroids()`] – sample → dataset → domain
 //! * [`Method`] – centroids to weights; [`METHODS`] lists them
+//! * [`Solver`] – a method with all that is set about it; [`analyse`] says what moves its weights
 //! * [`Mixture`] – what `mixture.json` holds
 
 mod analysis;
+mod average;
 mod bootstrap;
 mod centroids;
 mod centroids_file;
+mod chameleon;
 mod compare;
 mod dataset_mean;
 mod error;
+mod fused;
 mod hold;
 mod human;
 mod kernel;
@@ -20,16 +24,24 @@ mod mad_mix;
 mod method;
 mod mixture;
 mod mixture_error;
+mod orthogonal;
 mod replicates;
 mod solver;
 mod uniform;
+mod unimodal;
 
-pub use analysis::{Analysis, Influence, LambdaPoint, LayerWeights, SpectrumLine};
+pub use analysis::{
+    Analysis, Influence, LambdaPoint, LayerWeights, MOST_DOMAINS, MOST_ROWS, SpectrumLine, analyse,
+    kernels, lambda_path, without_dataset, without_modality,
+};
+pub use average::Average;
 pub use bootstrap::Bootstrap;
 pub use centroids::{Aggregation, Centroids, Domain, DomainMeans, Origin, View, centroids};
+pub use chameleon::{Chameleon, Stage};
 pub use compare::{Comparison, DomainComparison};
 pub use dataset_mean::DatasetMean;
 pub use error::MixError;
+pub use fused::Fused;
 pub use human::Human;
 pub use mad_mix::MadMix;
 pub use method::{METHODS, Method, MethodEntry, Parameters, RestsOn, Scaling, Solution, method};
@@ -38,6 +50,8 @@ pub use mixture::{
     Uncertainty,
 };
 pub use mixture_error::MixtureError;
+pub use orthogonal::Orthogonal;
 pub use replicates::Replicates;
 pub use solver::Solver;
 pub use uniform::Uniform;
+pub use unimodal::Unimodal;

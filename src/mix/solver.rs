@@ -1,7 +1,7 @@
 //! A method with all that is set about it, ready to be applied to any number of centroids: those of a run, of its
 //! replicates, of all of its datasets but one.
 
-use super::{Centroids, Method, MixError, Parameters, RestsOn, Solution, method};
+use super::{Centroids, Method, MixError, Parameters, RestsOn, Solution, SpectrumLine, method};
 
 /// How weights come of centroids.
 pub struct Solver {
@@ -29,7 +29,33 @@ impl Solver {
     /// # Errors
     /// When the method cannot weigh these centroids, or what is to be held cannot be.
     pub fn solve(&self, centroids: &Centroids) -> Result<Solution, MixError> {
-        let solution = self.method.weights(centroids)?;
+        self.held(centroids, self.method.weights(centroids)?)
+    }
+
+    /// The solutions for other λ, as solvers with these λ would find them; none for a method without λ.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve), and when a λ is not a finite number above 0.
+    pub fn path(&self, centroids: &Centroids, lambdas: &[f64]) -> Result<Vec<Solution>, MixError> {
+        let solutions = self.method.path(centroids, lambdas)?.into_iter();
+        solutions
+            .map(|solution| self.held(centroids, solution))
+            .collect()
+    }
+
+    /// The kernel that the method fits δ with, direction by direction; see [`Method::spectrum`].
+    ///
+    /// # Errors
+    /// When the centroids that the method needs are not there.
+    pub fn spectrum(
+        &self,
+        centroids: &Centroids,
+        most: usize,
+    ) -> Result<Vec<SpectrumLine>, MixError> {
+        self.method.spectrum(centroids, most)
+    }
+
+    fn held(&self, centroids: &Centroids, solution: Solution) -> Result<Solution, MixError> {
         if self.hold.is_empty() {
             return Ok(solution);
         }

@@ -1,0 +1,80 @@
+//! Weights with something left out.
+
+use rayon::prelude::*;
+
+use super::Influence;
+use crate::mix::{Aggregation, Centroids, DomainMeans, MixError, RestsOn, Solver, View, centroids};
+use crate::modality::Modality;
+
+/// The weights without each modality that some domain has, in the order of [`Modality::ALL`]; `None` where a domain has
+/// no other, or the method needs it. Nothing for a method that does not look at modalities one by one.
+///
+/// # Errors
+/// As [`Solver::solve`].
+pub fn without_modality(
+    centroids: &Centroids,
+    solver: &Solver,
+) -> Result<Vec<Influence>, MixError> {
+    if matches!(solver.rests_on(), RestsOn::Nothing | RestsOn::Fused) {
+        return Ok(Vec::new());
+    }
+    let used = |view: &View| view.present.contains(&true);
+    let modalities = centroids.modalities().iter();
+    let removed = modalities
+        .filter(|(_, view)| used(view))
+        .map(|(modality, _)| *modality);
+    let influence = |removed: Modality| {
+        let mut rest = centroids.modalities().clone();
+        rest.remove(&removed);
+        let domains = centroids.domains().to_vec();
+        let rest = Centroids::new(domains, rest, centroids.fused().cloned());
+        Ok(Influence {
+            without: removed.name().to_owned(),
+            weights: weights(rest, solver)?,
+        })
+    };
+    removed.map(influence).collect()
+}
+
+/// The weights without each dataset, in the order of `domains`; `None` for a domain's only dataset, or the only one of
+/// which samples could be read. Nothing for a method that knows of no sample.
+///
+/// # Errors
+/// As [`centroids()`] and [`Solver::solve`].
+pub fn without_dataset(
+    domains: &[DomainMeans],
+    aggregation: Aggregation,
+    solver: &Solver,
+) -> Result<Vec<Influence>, MixError> {
+    if solver.rests_on() == RestsOn::Nothing {
+        return Ok(Vec::new());
+    }
+    let datasets = domains
+        .iter()
+        .enumerate()
+        .flat_map(|(i, domain)| (0..domain.datasets.len()).map(move |j| (i, j)));
+    let influence = |(i, j): (usize, usize)| {
+        let mut rest = domains.to_vec();
+        let removed = rest[i].datasets.remove(j);
+        Ok(Influence {
+            without: removed.name().to_owned(),
+            weights: weights(centroids(&rest, aggregation), solver)?,
+        })
+    };
+    let datasets: Vec<_> = datasets.collect();
+    datasets.into_par_iter().map(influence).collect()
+}
+
+/// The weights from what is left; `None` when that is too little.
+fn weights(
+    rest: Result<Centroids, MixError>,
+    solver: &Solver,
+) -> Result<Option<Vec<f64>>, MixError> {
+    match rest.and_then(|rest| solver.solve(&rest)) {
+        Ok(solution) => Ok(Some(solution.weights)),
+        Err(MixError::NoModality { .. } | MixError::NoSize { .. } | MixError::NoView { .. }) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -42,7 +42,7 @@ pub struct Analysis {
     pub without_modality: Vec<Influence>,
     /// The weights from each layer that was extracted, in the order of the config.
     pub layers: Vec<LayerWeights>,
-    /// K^[v] per modality, `[k][k]`, without any scaling. Empty for more than [`MOST_DOMAINS`] domains.
+    /// `K^[v]` per modality, `[k][k]`, without any scaling. Empty for more than [`MOST_DOMAINS`] domains.
     pub kernels: BTreeMap<Modality, Vec<Vec<f64>>>,
 }
 
@@ -104,7 +104,7 @@ pub fn lambda_path(centroids: &Centroids, solver: &Solver) -> Result<Vec<LambdaP
     Ok(lambdas.into_iter().zip(solutions).map(point).collect())
 }
 
-/// K^[v] per modality, `[k][k]`.
+/// `K^[v]` per modality, `[k][k]`.
 pub fn kernels(centroids: &Centroids) -> BTreeMap<Modality, Vec<Vec<f64>>> {
     let views = centroids.modalities().iter();
     let kernel = |(modality, view): (&Modality, &super::View)| {

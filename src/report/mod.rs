@@ -1,6 +1,13 @@
-//! What people read: tables for the terminal.
+//! What people read: tables for the terminal, and a page with figures.
 
+mod align;
+mod analysis_text;
+mod compare;
+mod html;
 mod table;
+mod width;
 
+pub(crate) use align::{align, shown};
+pub use analysis_text::analysis_text;
+pub use html::html;
 pub use table::mixture_table;
-pub(crate) use table::{align, shown};

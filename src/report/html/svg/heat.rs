@@ -1,0 +1,115 @@
+//! Square tables of numbers as colours.
+
+use super::{About, label, px, rect, text};
+use crate::report::html::markup::{Tag, tag};
+
+/// Columns of a name beside the cells.
+const NAME: usize = 20;
+/// Room for such a name, and above the cells for a slanted one.
+const LEFT: f64 = 150.0;
+const TOP: f64 = 112.0;
+/// Room to the right of the cells for the last slanted name.
+const RIGHT: f64 = 110.0;
+/// The width of all cells together, as far as cells stay within [`CELL`].
+const CELLS: f64 = 640.0;
+const CELL: [f64; 2] = [14.0, 72.0];
+/// Cells of this width have room for their numbers.
+const ROOMY: f64 = 44.0;
+/// Cells of this width have room for a short number.
+const SNUG: f64 = 22.0;
+/// Colours of a palette are numbered from 0 to this.
+const STEPS: f64 = 10.0;
+
+/// A cell.
+pub(in super::super) struct Cell {
+    /// Where between the ends of the palette, 0 to 1; `None` for a cell that is hatched.
+    pub(in super::super) shade: Option<f64>,
+    /// What is written into a roomy cell, line by line; the first also into a snug one.
+    pub(in super::super) lines: Vec<String>,
+    /// What is said where a pointer rests.
+    pub(in super::super) title: String,
+}
+
+/// The heat map of a square table whose rows and columns are called `names`. `palette` is the letter of a palette of the
+/// style sheet.
+pub(in super::super) fn map(
+    about: &About,
+    names: &[&str],
+    palette: char,
+    cell: impl Fn(usize, usize) -> Cell,
+) -> Tag {
+    let n = names.len();
+    let width = (CELLS / n as f64).clamp(CELL[0], CELL[1]).floor();
+    let height = if width >= ROOMY {
+        44.0_f64.min(width)
+    } else {
+        width
+    };
+    let [right, bottom] = [LEFT + width * n as f64, TOP + height * n as f64];
+    let hatch = format!("{}-hatch", about.id);
+    let mut svg = about
+        .fixed(right + RIGHT, bottom + 6.0)
+        .push(hatching(&hatch));
+    for (i, name) in names.iter().enumerate() {
+        let y = TOP + height * (i as f64 + 0.5) + 4.0;
+        let x = LEFT + width * (i as f64 + 0.5);
+        let slant = format!("rotate(-40 {} {})", px(x), px(TOP - 8.0));
+        svg = svg
+            .push(label("name end", [px(LEFT - 8.0), px(y)], name, NAME))
+            .push(label("name", [px(x), px(TOP - 8.0)], name, NAME).set("transform", slant));
+    }
+    for row in 0..n {
+        for column in 0..n {
+            let cell = cell(row, column);
+            let [x, y] = [LEFT + width * column as f64, TOP + height * row as f64];
+            let place = [px(x), px(y), px(width), px(height)];
+            let lines = match width {
+                width if width >= ROOMY => &cell.lines[..],
+                width if width >= SNUG => &cell.lines[..cell.lines.len().min(1)],
+                _ => &[],
+            };
+            let middle = [x + width / 2.0, y + height / 2.0];
+            svg = svg.push(
+                cell.draw(palette, &hatch, place)
+                    .extend(written(lines, middle)),
+            );
+        }
+    }
+    svg
+}
+
+impl Cell {
+    fn draw(&self, palette: char, hatch: &str, place: [String; 4]) -> Tag {
+        let group = match self.shade {
+            Some(shade) => {
+                let step = (STEPS * shade.clamp(0.0, 1.0)).round();
+                tag("g")
+                    .set("class", format!("{palette}{step}"))
+                    .push(rect("cell", place))
+            }
+            None => tag("g").push(rect("absent", place).set("fill", format!("url(#{hatch})"))),
+        };
+        group.push(tag("title").text(&self.title))
+    }
+}
+
+fn written(lines: &[String], [x, y]: [f64; 2]) -> Vec<Tag> {
+    let first = y + 4.0 - 7.0 * (lines.len().max(1) - 1) as f64;
+    let line = |(i, line): (usize, &String)| {
+        let class = if i == 0 { "middle" } else { "middle small" };
+        text(class, [px(x), px(first + 14.0 * i as f64)], line)
+    };
+    lines.iter().enumerate().map(line).collect()
+}
+
+/// Slanted lines, the sign that there is nothing to measure.
+fn hatching(id: &str) -> Tag {
+    let pattern = tag("pattern")
+        .set("id", id)
+        .set("width", 6)
+        .set("height", 6)
+        .set("patternUnits", "userSpaceOnUse")
+        .set("patternTransform", "rotate(45)")
+        .push(super::line("hatch", [0, 0, 0, 6]));
+    tag("defs").push(pattern)
+}

@@ -76,7 +76,7 @@ fn is_unknown(mixture: &Mixture) -> bool {
 
 fn weighed(text: Tag, context: &Context, index: usize) -> Tag {
     let domain = &context.mixture.domains[index];
-    let share = format!(" ({} %", percent(domain.weight));
+    let share = format!(" ({}\u{a0}%", percent(domain.weight));
     let text = text
         .push(tag("strong").push(name(&domain.name)))
         .text(share);

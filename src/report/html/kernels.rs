@@ -7,7 +7,7 @@ use super::name::short;
 use super::number::{count, decimal, significant};
 use super::parts::{Section, figure, note, scroll};
 use super::svg::About;
-use super::svg::heat::{Cell, map};
+use super::svg::heat::{Cell, Shade, map};
 use crate::mix::MixtureDomain;
 use crate::modality::Modality;
 
@@ -71,7 +71,7 @@ fn heat(context: &Context, modality: Modality, kernel: &[Vec<f64>]) -> Tag {
         let pair = format!("{this} and {other}");
         let Some(found) = cosine(row, column) else {
             return Cell {
-                shade: None,
+                shade: Shade::Absent,
                 lines: Vec::new(),
                 title: format!("{pair}: no {modality}"),
             };
@@ -79,28 +79,24 @@ fn heat(context: &Context, modality: Modality, kernel: &[Vec<f64>]) -> Tag {
         let raw = significant(kernel[row][column]);
         let shown = decimal(found, 2);
         Cell {
-            shade: Some(shade(found)),
+            shade: Shade::Between(shade(found)),
             title: format!("{pair}: cosine {}, raw {raw}", decimal(found, 4)),
             lines: vec![shown, raw],
         }
     };
     let title = format!("{} kernel", capital(modality));
-    let range = if low <= high {
-        format!(
-            "cosines of different domains from {} to {}",
-            decimal(low, 4),
-            decimal(high, 4)
-        )
-    } else {
-        "no two domains to compare".to_owned()
-    };
+    if low > high {
+        return note(&format!("{title}: there are no two domains to compare."));
+    }
+    let (low, high) = (decimal(low, 4), decimal(high, 4));
+    let range = format!("cosines of different domains from {low} to {high}");
     let about = About {
         id: &format!("kernel-{modality}"),
         title: &title,
         description: &format!("How alike the domains are in {modality}: {range}."),
     };
     let drawing = scroll(&title, map(&about, &names, 'q', cell));
-    figure(&format!("{title}: {range}, pale to strong"), None, drawing)
+    figure(&format!("{title}: {range}, faint to strong"), None, drawing)
 }
 
 /// Where both domains have the modality.

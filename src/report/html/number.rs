@@ -63,7 +63,11 @@ pub(super) fn parameter(x: f64) -> String {
     if x != 0.0 && !(1e-4..1e6).contains(&x.abs()) {
         return power_of_ten(&format!("{x:e}"));
     }
-    x.to_string().replace('-', "−")
+    let text = x.to_string();
+    let decimals = text
+        .split_once('.')
+        .map_or(0, |(_, decimals)| decimals.len());
+    decimal(x, decimals)
 }
 
 fn power_of_ten(text: &str) -> String {
@@ -103,8 +107,8 @@ mod tests {
         let [a, b, c, d] = [12.345_6, 0.000_123_4, -1.5e9, 0.0].map(significant);
         assert_eq!([&*a, &*b, &*c, &*d], ["12.35", "1.234e−4", "−1.500e9", "0"]);
         assert_eq!(
-            [10.0, 0.001, 1e-9, 31.6].map(parameter),
-            ["10", "0.001", "1e−9", "31.6"]
+            [10.0, 0.001, 1e-9, -31_623.5].map(parameter),
+            ["10", "0.001", "1e−9", "−31,623.5"]
         );
     }
 }

@@ -5,7 +5,7 @@ use super::name::short;
 use super::number::{count, decimal};
 use super::parts::{Section, figure, note, scroll};
 use super::svg::About;
-use super::svg::heat::{Cell, map};
+use super::svg::heat::{Cell, Shade, map};
 
 pub(super) fn section(context: &Context) -> Result<Section, String> {
     let k = context.k();
@@ -33,7 +33,7 @@ pub(super) fn section(context: &Context) -> Result<Section, String> {
         let [this, other] = [row, column].map(|i| short(names[i], 30));
         if row == column {
             return Cell {
-                shade: None,
+                shade: Shade::Blank,
                 lines: Vec::new(),
                 title: this,
             };
@@ -41,7 +41,7 @@ pub(super) fn section(context: &Context) -> Result<Section, String> {
         let probability = outranks[row][column];
         let percent = decimal(100.0 * probability, 0);
         Cell {
-            shade: Some(probability),
+            shade: Shade::Between(probability),
             lines: vec![percent.clone()],
             title: format!("{this} outweighs {other} with {percent} %"),
         }

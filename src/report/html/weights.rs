@@ -49,11 +49,11 @@ fn places(tick: f64) -> usize {
 }
 
 fn row<'a>(context: &Context, index: usize, domain: &'a crate::mix::MixtureDomain) -> Row<'a> {
-    let mut value = format!("{} %", percent(domain.weight));
+    let mut value = format!("{}\u{a0}%", percent(domain.weight));
     let mut description = format!("weight {value}");
     let mut signs = Vec::new();
     if let Some(uniform) = context.uniform {
-        description += &format!(", uniform {} %", percent(uniform[index]));
+        description += &format!(", uniform {}\u{a0}%", percent(uniform[index]));
         signs.push(Sign::Stroke(uniform[index]));
     }
     if let Some(found @ (low, high)) = interval(domain) {
@@ -62,7 +62,7 @@ fn row<'a>(context: &Context, index: usize, domain: &'a crate::mix::MixtureDomai
         signs.push(Sign::Whisker(low, high));
     }
     if let Some(human) = context.human {
-        description += &format!(", human {} %", percent(human[index]));
+        description += &format!(", human {}\u{a0}%", percent(human[index]));
         signs.push(Sign::Diamond(human[index]));
     }
     Row {

@@ -1,15 +1,16 @@
 //! Square tables of numbers as colours.
 
 use super::{About, label, px, rect, text};
+use crate::printable::printable;
 use crate::report::html::markup::{Tag, tag};
+use crate::report::width::columns;
 
 /// Columns of a name beside the cells.
 const NAME: usize = 20;
-/// Room for such a name, and above the cells for a slanted one.
-const LEFT: f64 = 150.0;
-const TOP: f64 = 112.0;
-/// Room to the right of the cells for the last slanted name.
-const RIGHT: f64 = 110.0;
+/// The width of a letter, with some room.
+const LETTER: f64 = 7.4;
+/// How far names over the columns lean, in degrees.
+const SLANT: f64 = 40.0;
 /// The width of all cells together, as far as cells stay within [`CELL`].
 const CELLS: f64 = 640.0;
 const CELL: [f64; 2] = [14.0, 72.0];
@@ -22,12 +23,23 @@ const STEPS: f64 = 10.0;
 
 /// A cell.
 pub(in super::super) struct Cell {
-    /// Where between the ends of the palette, 0 to 1; `None` for a cell that is hatched.
-    pub(in super::super) shade: Option<f64>,
+    /// Its colour.
+    pub(in super::super) shade: Shade,
     /// What is written into a roomy cell, line by line; the first also into a snug one.
     pub(in super::super) lines: Vec<String>,
     /// What is said where a pointer rests.
     pub(in super::super) title: String,
+}
+
+/// A cell's colour.
+#[derive(Clone, Copy)]
+pub(in super::super) enum Shade {
+    /// So far between the ends of the palette, 0 to 1.
+    Between(f64),
+    /// Hatched: there is nothing to measure.
+    Absent,
+    /// None: there is nothing to say.
+    Blank,
 }
 
 /// The heat map of a square table whose rows and columns are called `names`. `palette` is the letter of a palette of the
@@ -45,23 +57,30 @@ pub(in super::super) fn map(
     } else {
         width
     };
-    let [right, bottom] = [LEFT + width * n as f64, TOP + height * n as f64];
+    let longest = names
+        .iter()
+        .map(|name| columns(&printable(name)).min(NAME))
+        .max();
+    let length = LETTER * longest.unwrap_or(0) as f64;
+    let (sine, cosine) = SLANT.to_radians().sin_cos();
+    let (left, top) = (length + 16.0, length * sine + 24.0);
+    let [right, bottom] = [left + width * n as f64, top + height * n as f64];
     let hatch = format!("{}-hatch", about.id);
     let mut svg = about
-        .fixed(right + RIGHT, bottom + 6.0)
+        .fixed(right + length * cosine, bottom + 6.0)
         .push(hatching(&hatch));
     for (i, name) in names.iter().enumerate() {
-        let y = TOP + height * (i as f64 + 0.5) + 4.0;
-        let x = LEFT + width * (i as f64 + 0.5);
-        let slant = format!("rotate(-40 {} {})", px(x), px(TOP - 8.0));
+        let y = top + height * (i as f64 + 0.5) + 4.0;
+        let x = left + width * (i as f64 + 0.5);
+        let slant = format!("rotate(-{SLANT} {} {})", px(x), px(top - 8.0));
         svg = svg
-            .push(label("name end", [px(LEFT - 8.0), px(y)], name, NAME))
-            .push(label("name", [px(x), px(TOP - 8.0)], name, NAME).set("transform", slant));
+            .push(label("name end", [px(left - 8.0), px(y)], name, NAME))
+            .push(label("name", [px(x), px(top - 8.0)], name, NAME).set("transform", slant));
     }
     for row in 0..n {
         for column in 0..n {
             let cell = cell(row, column);
-            let [x, y] = [LEFT + width * column as f64, TOP + height * row as f64];
+            let [x, y] = [left + width * column as f64, top + height * row as f64];
             let place = [px(x), px(y), px(width), px(height)];
             let lines = match width {
                 width if width >= ROOMY => &cell.lines[..],
@@ -81,13 +100,16 @@ pub(in super::super) fn map(
 impl Cell {
     fn draw(&self, palette: char, hatch: &str, place: [String; 4]) -> Tag {
         let group = match self.shade {
-            Some(shade) => {
+            Shade::Between(shade) => {
                 let step = (STEPS * shade.clamp(0.0, 1.0)).round();
                 tag("g")
                     .set("class", format!("{palette}{step}"))
                     .push(rect("cell", place))
             }
-            None => tag("g").push(rect("absent", place).set("fill", format!("url(#{hatch})"))),
+            Shade::Absent => {
+                tag("g").push(rect("absent", place).set("fill", format!("url(#{hatch})")))
+            }
+            Shade::Blank => tag("g").push(rect("absent", place).set("fill", "none")),
         };
         group.push(tag("title").text(&self.title))
     }

@@ -6,7 +6,7 @@ use super::{About, label, line, px, text};
 use crate::report::html::markup::{Tag, tag};
 use crate::report::html::number::decimal;
 
-const WIDTH: f64 = 860.0;
+const WIDTH: f64 = 880.0;
 const LEFT: f64 = 46.0;
 /// Where lines end and their labels begin.
 const RIGHT: f64 = 610.0;
@@ -19,6 +19,7 @@ const GAP: f64 = 16.0;
 const NAME: usize = 24;
 /// Colours and dashes that tell lines apart; each combination stands for one.
 const COLOURS: usize = 8;
+const DASHES: usize = 5;
 
 /// A line.
 pub(in super::super) struct Line<'a> {
@@ -135,9 +136,13 @@ impl Frame {
             .map(|(x, y)| format!("{},{}", px(*x), px(*y)))
             .collect();
         let name = series.name;
-        let class = format!("series c{} s{}", i % COLOURS, i / COLOURS % 4);
+        let class = format!("series c{} s{}", i % COLOURS, i / COLOURS % DASHES);
         let mut group = tag("g").set("class", class);
-        group = group.push(tag("polyline").set("points", list.join(" ")));
+        group = group.push(
+            tag("polyline")
+                .set("class", "stroke")
+                .set("points", list.join(" ")),
+        );
         if let (Some((low, high)), Some((x, _))) = (series.whisker, &axes.mark) {
             // Beside each other, as far as there is room.
             let x = self.x(*x) + 5.0 * ((i % COLOURS) as f64 - 3.5);
@@ -145,10 +150,14 @@ impl Frame {
             group = group.push(line("band", [px(x), px(low), px(x), px(high)]));
         }
         if let Some((x, y)) = points.last() {
-            let elbow = [px(*x), px(*y), px(RIGHT + 18.0), px(place - 4.0)];
-            group = group.push(line("leader", elbow));
+            let [x, y, elbow, end] = [*x, *y, RIGHT + 18.0, RIGHT + 42.0].map(px);
+            let level = px(place - 4.0);
+            // The way to the label, and what the line looks like.
+            group = group
+                .push(line("leader", [&x, &y, &elbow, &level]))
+                .push(line("stroke", [&elbow, &level, &end, &level]));
         }
-        let value = RIGHT + 68.0;
+        let value = RIGHT + 88.0;
         group
             .push(text("value end", [px(value), px(place)], &series.value))
             .push(label("name", [px(value + 8.0), px(place)], name, NAME))

@@ -1,5 +1,7 @@
 //! What moves the weights, as plain text.
 
+use std::fmt::Write as _;
+
 use super::align::{align, shortened, shown};
 use super::compare::{Noise, Shift, influences, layers};
 use crate::mix::{Analysis, Mixture};
@@ -25,7 +27,7 @@ pub fn analysis_text(mixture: &Mixture, analysis: &Analysis) -> String {
         &datasets[..datasets.len() - left],
     );
     if left > 0 {
-        without_dataset.push_str(&format!("and {left} more that matter less\n"));
+        let _ = writeln!(without_dataset, "and {left} more that matter less");
     }
     let parts = [
         lambda_path(mixture, analysis),
@@ -80,7 +82,7 @@ fn lambda_path(mixture: &Mixture, analysis: &Analysis) -> String {
     }
     let mut text = align(&rows, 1);
     if k > COLUMNS {
-        text.push_str(&format!("of the {COLUMNS} heaviest of {k} domains\n"));
+        let _ = writeln!(text, "of the {COLUMNS} heaviest of {k} domains");
     }
     text
 }
@@ -102,10 +104,19 @@ fn shifts(mixture: &Mixture, title: &str, shifts: &[Shift]) -> String {
     let heading = [title, "domain moved most", "", "points"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     rows.extend(shifts.iter().map(|shift| {
+        let empty = |why: &str| {
+            vec![
+                shown(shift.name),
+                why.to_owned(),
+                String::new(),
+                "-".to_owned(),
+            ]
+        };
+        if shift.in_use {
+            return empty("in use");
+        }
         let Some(found) = shift.largest else {
-            return [shown(shift.name).as_str(), "no weights then", "", "-"]
-                .map(str::to_owned)
-                .to_vec();
+            return empty("no weights then");
         };
         let noise = match found.noise {
             Some(Noise::Within) => "within noise",

@@ -52,6 +52,8 @@ pub(super) fn interval_name(mixture: &Mixture) -> String {
 pub(super) struct Shift<'a> {
     /// What was left out or changed.
     pub(super) name: &'a str,
+    /// Whether it is what the mixture was made with.
+    pub(super) in_use: bool,
     /// Where weights could be found.
     pub(super) largest: Option<Largest>,
 }
@@ -79,7 +81,11 @@ pub(super) fn influences<'a>(mixture: &Mixture, influences: &'a [Influence]) -> 
 /// The shifts when another layer is taken.
 pub(super) fn layers<'a>(mixture: &Mixture, layers: &'a [LayerWeights]) -> Vec<Shift<'a>> {
     let other = |found: &'a LayerWeights| (found.layer.as_str(), Some(found.weights.as_slice()));
-    sorted(mixture, layers.iter().map(other))
+    let mut shifts = sorted(mixture, layers.iter().map(other));
+    for shift in &mut shifts {
+        shift.in_use = mixture.settings.layer.as_deref() == Some(shift.name);
+    }
+    shifts
 }
 
 fn sorted<'a>(
@@ -91,6 +97,7 @@ fn sorted<'a>(
         .filter(|(_, weights)| weights.is_none_or(|weights| weights.len() == k))
         .map(|(name, weights)| Shift {
             name,
+            in_use: false,
             largest: weights.and_then(|weights| largest(mixture, weights)),
         })
         .collect();

@@ -169,6 +169,32 @@ fn the_demo_fits_in_both_themes_and_on_a_phone() {
 }
 
 #[test]
+fn what_would_be_wrong_is_seen() {
+    let Some(program) = chromium("what_would_be_wrong_is_seen") else {
+        return;
+    };
+    let wrong = "<div style=\"width: 3000px\">wide</div>\
+        <svg class=\"fixed\" width=\"60\" height=\"20\" viewBox=\"0 0 60 20\"><text x=\"0\" y=\"14\">one</text>\
+        <text x=\"3\" y=\"14\">two, which is long</text></svg><img onx=\"\" alt=\"\"/></main>";
+    let page = html(&demo(), None).replace("</main>", wrong);
+    let found = look(&program, "wrong", &page, Theme::Light, 400);
+    assert!(
+        found.overflow > 2000 && found.overflow_unfolded > 2000,
+        "{found:?}"
+    );
+    assert_eq!(
+        (found.active, found.handlers.len(), found.crossing.len()),
+        (1, 1, 1),
+        "{found:?}"
+    );
+    assert_eq!(
+        (found.outside.len(), found.clipped.len()),
+        (1, 1),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn few_and_many_domains_fit() {
     let Some(program) = chromium("few_and_many_domains_fit") else {
         return;

@@ -2,16 +2,16 @@
 //! every `<` and `&` of text escaped. What it takes, HTML and XML read alike.
 
 /// A page, read.
-pub struct Page {
+pub(crate) struct Page {
     /// Each element's name and attributes, in the order of the page.
-    pub elements: Vec<(String, Vec<(String, String)>)>,
+    pub(crate) elements: Vec<(String, Vec<(String, String)>)>,
     /// The text of each element that holds text, with the element's name.
-    pub texts: Vec<(String, String)>,
+    pub(crate) texts: Vec<(String, String)>,
 }
 
 impl Page {
     /// Reads a page.
-    pub fn read(page: &str) -> Self {
+    pub(crate) fn read(page: &str) -> Self {
         let mut rest = page.strip_prefix("<!DOCTYPE html>").expect("a doctype");
         let mut found = Self {
             elements: Vec::new(),
@@ -58,13 +58,13 @@ impl Page {
     }
 
     /// The texts of the elements of that name.
-    pub fn texts_of(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn texts_of(&self, name: &str) -> Vec<&str> {
         let texts = self.texts.iter().filter(|(inside, _)| inside == name);
         texts.map(|(_, text)| text.as_str()).collect()
     }
 
     /// The values of an attribute, of all elements.
-    pub fn values_of(&self, attribute: &str) -> Vec<&str> {
+    pub(crate) fn values_of(&self, attribute: &str) -> Vec<&str> {
         let attributes = self.elements.iter().flat_map(|(_, attributes)| attributes);
         let values = attributes.filter(|(name, _)| name == attribute);
         values.map(|(_, value)| value.as_str()).collect()

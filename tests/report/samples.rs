@@ -10,7 +10,7 @@ use madmix::modality::Modality;
 use nalgebra::DMatrix;
 
 /// The six domains of the demo, with today's shares.
-pub const DEMO: [(&str, f64); 6] = [
+pub(crate) const DEMO: [(&str, f64); 6] = [
     ("General", 30.1),
     ("Doc/Chart/Screen", 17.2),
     ("Math/Reasoning", 16.7),
@@ -81,7 +81,7 @@ fn weights(centroids: &Centroids, lambda: f64) -> Vec<f64> {
 }
 
 /// A mixture with all that one can have.
-pub fn mixture(names: &[String], human: Option<&[f64]>) -> Mixture {
+pub(crate) fn mixture(names: &[String], human: Option<&[f64]>) -> Mixture {
     let centroids = centroids(names, human);
     let k = names.len();
     let solution = MadMix::new(10.0).unwrap().weights(&centroids).unwrap();
@@ -137,14 +137,14 @@ pub fn mixture(names: &[String], human: Option<&[f64]>) -> Mixture {
 }
 
 /// The demo's mixture.
-pub fn demo() -> Mixture {
+pub(crate) fn demo() -> Mixture {
     let (names, human): (Vec<String>, Vec<f64>) =
         DEMO.iter().map(|(n, h)| ((*n).to_owned(), *h)).unzip();
     mixture(&names, Some(&human))
 }
 
 /// A mixture of that many domains.
-pub fn many(k: usize) -> Mixture {
+pub(crate) fn many(k: usize) -> Mixture {
     let human: Vec<f64> = (0..k).map(|i| 1.0 + (i % 7) as f64).collect();
     mixture(&names(k), Some(&human))
 }
@@ -154,7 +154,7 @@ fn names(k: usize) -> Vec<String> {
 }
 
 /// The analysis of a mixture that [`mixture`] made.
-pub fn analysis(mixture: &Mixture) -> Analysis {
+pub(crate) fn analysis(mixture: &Mixture) -> Analysis {
     let names: Vec<String> = mixture
         .domains
         .iter()
@@ -231,7 +231,7 @@ pub fn analysis(mixture: &Mixture) -> Analysis {
 }
 
 /// Names that try to leave their place.
-pub fn hostile_names() -> Vec<String> {
+pub(crate) fn hostile_names() -> Vec<String> {
     vec![
         "</script><img src=x onerror=alert(1)>".into(),
         "\" onload=\"alert(1)".into(),
@@ -244,7 +244,7 @@ pub fn hostile_names() -> Vec<String> {
 }
 
 /// A mixture in which every text from outside is hostile.
-pub fn hostile() -> (Mixture, Analysis) {
+pub(crate) fn hostile() -> (Mixture, Analysis) {
     let names = hostile_names();
     let human = vec![1.0; names.len()];
     let mut mixture = mixture(&names, Some(&human));
@@ -257,7 +257,7 @@ pub fn hostile() -> (Mixture, Analysis) {
     }
     mixture.method = evil(0);
     mixture.settings.layer = Some(evil(1));
-    mixture.settings.hold = names.clone();
+    mixture.settings.hold.clone_from(&names);
     mixture.provenance.checkpoint = evil(0);
     mixture.provenance.fingerprint = evil(1);
     mixture.provenance.madmix = evil(2);

@@ -36,7 +36,8 @@ impl<'a> Context<'a> {
                 .domains
                 .iter()
                 .any(|domain| interval(domain).is_some()),
-            interval_name: interval_name(mixture),
+            // A line does not break before the sign.
+            interval_name: interval_name(mixture).replace(" %", "\u{a0}%"),
             shown,
         }
     }

@@ -63,6 +63,9 @@ fn table(context: &Context, caption: &str, domains: &[usize]) -> super::markup::
     if context.uniform.is_some() {
         columns.push(number("Uniform %"));
     }
+    if modalities.is_empty() {
+        columns.push(Column::Words("Has".to_owned()));
+    }
     columns.push(number("Rows"));
     columns.extend(
         modalities
@@ -98,6 +101,10 @@ fn row(context: &Context, index: usize, modalities: &[Modality]) -> Vec<Cell> {
     }
     if let Some(uniform) = context.uniform {
         row.push(Cell::Number(percent(uniform[index])));
+    }
+    if modalities.is_empty() {
+        let names: Vec<&str> = domain.modalities.iter().map(|m| m.name()).collect();
+        row.push(Cell::Words(names.join(", ")));
     }
     row.push(Cell::Number(count(domain.size)));
     let score = |modality| domain.scores.get(modality).map(|score| decimal(*score, 4));

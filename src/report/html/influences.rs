@@ -78,7 +78,10 @@ fn table(context: &Context, caption: &str, title: &str, shifts: &[Shift]) -> Vec
 fn row(context: &Context, shift: &Shift) -> Vec<Cell> {
     let mixture = context.mixture;
     let mut row = vec![Cell::Name(shift.name.to_owned())];
-    let noise = if let Some(found) = shift.largest {
+    let noise = if shift.in_use {
+        row.extend([Cell::Words("in use".to_owned()), Cell::number(None)]);
+        [Cell::Noise(None), Cell::number(None)]
+    } else if let Some(found) = shift.largest {
         row.push(Cell::OtherName(mixture.domains[found.domain].name.clone()));
         row.push(Cell::Number(points(found.difference)));
         let beyond = format!("{} of {}", found.beyond, context.k());

@@ -6,10 +6,10 @@ use super::parts::{Section, Sign, details, figure, legend, note, scroll};
 use super::svg::About;
 use super::svg::lines::{Axes, Line, chart};
 use super::table::{Cell, Column, Table};
-use crate::mix::LambdaPoint;
+use crate::mix::{LambdaPoint, MadMix};
 use crate::report::compare::interval;
 
-/// Domains that are columns of the table.
+/// Domains that are columns of the table, and have their intervals drawn.
 const COLUMNS: usize = 12;
 
 pub(super) fn section(context: &Context) -> Result<Section, String> {
@@ -28,19 +28,25 @@ pub(super) fn section(context: &Context) -> Result<Section, String> {
         return left_out(&format!("the method {method} has no λ, or none was tried."));
     };
     let mut signs = vec![(Sign::Dashes, "the λ in use")];
-    if context.intervals {
+    if context.intervals && context.shown.len() <= COLUMNS {
         signs.push((
             Sign::Box("c0 swatch"),
             "thick strokes beside it: the intervals there",
         ));
     }
     let drawing = scroll("Weights for other λ", drawing);
+    let mixture = context.mixture;
+    let equal = if mixture.method == MadMix::NAME && mixture.settings.hold.is_empty() {
+        "; with λ without end all weights are equal"
+    } else {
+        ""
+    };
+    let explanation = format!(
+        "With a small λ every direction counts in which the domains differ, with a large one only the strongest{equal}. \
+         Where the lines stay within the intervals, the choice of λ matters less than the draw of samples."
+    );
     let mut body = vec![
-        note(
-            "A small λ trusts every direction in which the domains differ, a large one only the strongest; with λ without \
-             end all weights are equal. Where the lines stay within the intervals, the choice of λ matters less than \
-             the draw of samples.",
-        ),
+        note(&explanation),
         figure("Weights along λ", Some(legend(signs)), drawing),
     ];
     body.extend(context.of_all().as_deref().map(note));
@@ -65,13 +71,17 @@ fn draw(context: &Context, points: &[&LambdaPoint]) -> Option<super::markup::Tag
             .collect()
     };
     let last = points.last()?;
+    // Of more, the intervals would hide the lines.
+    let few = context.shown.len() <= COLUMNS;
     let lines: Vec<Line> = context
         .drawn()
         .map(|(i, domain)| Line {
             name: &domain.name,
             value: percent(last.weights[i]),
             values: percents(i),
-            whisker: interval(domain).map(|(low, high)| (100.0 * low, 100.0 * high)),
+            whisker: interval(domain)
+                .filter(|_| few)
+                .map(|(low, high)| (100.0 * low, 100.0 * high)),
         })
         .collect();
     let xs: Vec<f64> = points.iter().map(|point| point.lambda).collect();
@@ -81,6 +91,7 @@ fn draw(context: &Context, points: &[&LambdaPoint]) -> Option<super::markup::Tag
         mark: used.map(|lambda| (lambda, format!("λ = {} in use", parameter(lambda)))),
         x_title: "λ",
         y_title: "weight in %",
+        labels_title: format!("weight in % with λ = {}", tick(last.lambda)),
     };
     let about = About {
         id: "lambda-path",

@@ -18,7 +18,15 @@ const LINES: [&str; 16] = [
 pub(super) struct Tag {
     name: &'static str,
     attributes: String,
-    content: String,
+    content: Vec<Content>,
+}
+
+/// What is between an element's tags.
+#[derive(Clone, Debug)]
+enum Content {
+    /// Escaped text, or a style sheet.
+    Written(String),
+    Child(Tag),
 }
 
 /// An element without attributes and content.
@@ -26,7 +34,7 @@ pub(super) fn tag(name: &'static str) -> Tag {
     Tag {
         name,
         attributes: String::new(),
-        content: String::new(),
+        content: Vec::new(),
     }
 }
 
@@ -41,13 +49,15 @@ impl Tag {
 
     /// With text after what it has.
     pub(super) fn text(mut self, text: impl Display) -> Self {
-        escape(&text.to_string(), &mut self.content);
+        let mut written = String::new();
+        escape(&text.to_string(), &mut written);
+        self.content.push(Content::Written(written));
         self
     }
 
     /// With a child after what it has.
     pub(super) fn push(mut self, child: Self) -> Self {
-        let _ = write!(self.content, "{child}");
+        self.content.push(Content::Child(child));
         self
     }
 
@@ -59,7 +69,7 @@ impl Tag {
     /// A style sheet: the one content that is not escaped, so it has to be a constant.
     pub(super) fn style(sheet: &'static str) -> Self {
         let mut style = tag("style");
-        style.content.push_str(sheet);
+        style.content.push(Content::Written(sheet.to_owned()));
         style
     }
 }
@@ -74,7 +84,14 @@ impl Display for Tag {
         if VOID.contains(name) {
             write!(f, "<{name}{attributes}/>")?;
         } else {
-            write!(f, "<{name}{attributes}>{content}</{name}>")?;
+            write!(f, "<{name}{attributes}>")?;
+            for part in content {
+                match part {
+                    Content::Written(text) => f.write_str(text)?,
+                    Content::Child(child) => child.fmt(f)?,
+                }
+            }
+            write!(f, "</{name}>")?;
         }
         if LINES.contains(name) {
             f.write_char('\n')?;

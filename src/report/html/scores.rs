@@ -6,7 +6,7 @@ use super::number::decimal;
 use super::parts::{self, Section, details, figure, legend, note};
 use super::svg::bars::{Row, Sign, chart};
 use super::table::{Cell, Column, Table};
-use crate::mix::MixtureDomain;
+use crate::mix::{MadMix, Mixture, MixtureDomain};
 use crate::modality::Modality;
 use crate::report::table::scored;
 
@@ -30,10 +30,7 @@ pub(super) fn section(context: &Context) -> Result<Section, String> {
             .collect(),
     };
     let mut body = vec![
-        note(
-            "A domain’s weight grows with the sum of its scores, which is the upright stroke: the softmax of the sums \
-             gives the weights. Scores below 0 count against the domain, and stand to the left.",
-        ),
+        note(explanation(context.mixture)),
         figure("Scores by modality", Some(legend(signs)), drawing),
         details("The scores as a table", [table.element()]),
     ];
@@ -43,6 +40,15 @@ pub(super) fn section(context: &Context) -> Result<Section, String> {
         title: "Scores by modality",
         body,
     })
+}
+
+fn explanation(mixture: &Mixture) -> &'static str {
+    if mixture.method == MadMix::NAME && mixture.settings.hold.is_empty() {
+        "A domain’s weight grows with the sum of its scores, the upright stroke: the softmax of the sums gives the weights. \
+         Scores below 0 count against the domain, and stand to the left."
+    } else {
+        "What the method makes the weights of. The upright stroke is the sum; scores below 0 stand to the left."
+    }
 }
 
 fn total(domain: &MixtureDomain) -> f64 {

@@ -23,7 +23,7 @@ pub(super) fn section(context: &Context) -> Result<Section, String> {
     };
     let used = context.mixture.lambda;
     let ridge = used.map(|lambda| (lambda, format!("λ = {}", parameter(lambda))));
-    let Some(drawing) = chart(&about, lines, ridge, tick) else {
+    let Some(drawing) = chart(&about, lines, ridge.as_ref(), tick) else {
         let method = &context.mixture.method;
         return left_out(&format!(
             "the method {method} has no λ, or the kernel is 0."

@@ -49,26 +49,27 @@ fn places(tick: f64) -> usize {
 }
 
 fn row<'a>(context: &Context, index: usize, domain: &'a crate::mix::MixtureDomain) -> Row<'a> {
-    let mut value = format!("{}\u{a0}%", percent(domain.weight));
-    let mut description = format!("weight {value}");
+    let weight = format!("{}\u{a0}%", percent(domain.weight));
+    let mut value = weight.clone();
+    let mut said = vec![format!("weight {weight}")];
     let mut signs = Vec::new();
     if let Some(uniform) = context.uniform {
-        description += &format!(", uniform {}\u{a0}%", percent(uniform[index]));
+        said.push(format!("uniform {}\u{a0}%", percent(uniform[index])));
         signs.push(Sign::Stroke(uniform[index]));
     }
     if let Some(found @ (low, high)) = interval(domain) {
-        description += &format!(", {} {}", context.interval_name, ends(found));
-        value += &format!(" ({})", ends(found));
+        said.push(format!("{} {}", context.interval_name, ends(found)));
+        value = format!("{weight} ({})", ends(found));
         signs.push(Sign::Whisker(low, high));
     }
     if let Some(human) = context.human {
-        description += &format!(", human {}\u{a0}%", percent(human[index]));
+        said.push(format!("human {}\u{a0}%", percent(human[index])));
         signs.push(Sign::Diamond(human[index]));
     }
     Row {
         name: &domain.name,
         value,
-        description,
+        description: said.join(", "),
         bars: vec![("bar", domain.weight)],
         signs,
     }

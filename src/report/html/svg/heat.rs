@@ -9,8 +9,8 @@ use crate::report::width::columns;
 const NAME: usize = 20;
 /// The width of a letter, with some room.
 const LETTER: f64 = 7.4;
-/// How far names over the columns lean, in degrees.
-const SLANT: f64 = 40.0;
+/// How far names over the columns lean, in degrees: over cells that are wide enough, and over others.
+const SLANT: [f64; 2] = [40.0, 90.0];
 /// The width of all cells together, as far as cells stay within [`CELL`].
 const CELLS: f64 = 640.0;
 const CELL: [f64; 2] = [14.0, 72.0];
@@ -62,20 +62,21 @@ pub(in super::super) fn map(
         .map(|name| columns(&printable(name)).min(NAME))
         .max();
     let length = LETTER * longest.unwrap_or(0) as f64;
-    let (sine, cosine) = SLANT.to_radians().sin_cos();
+    let slant = SLANT[usize::from(width < SNUG)];
+    let (sine, cosine) = slant.to_radians().sin_cos();
     let (left, top) = (length + 16.0, length * sine + 24.0);
     let [right, bottom] = [left + width * n as f64, top + height * n as f64];
     let hatch = format!("{}-hatch", about.id);
     let mut svg = about
-        .fixed(right + length * cosine, bottom + 6.0)
+        .fixed(right + length * cosine + 6.0, bottom + 6.0)
         .push(hatching(&hatch));
     for (i, name) in names.iter().enumerate() {
         let y = top + height * (i as f64 + 0.5) + 4.0;
         let x = left + width * (i as f64 + 0.5);
-        let slant = format!("rotate(-{SLANT} {} {})", px(x), px(top - 8.0));
+        let turn = format!("rotate(-{slant} {} {})", px(x + 4.0), px(top - 8.0));
         svg = svg
             .push(label("name end", [px(left - 8.0), px(y)], name, NAME))
-            .push(label("name", [px(x), px(top - 8.0)], name, NAME).set("transform", slant));
+            .push(label("name", [px(x + 4.0), px(top - 8.0)], name, NAME).set("transform", turn));
     }
     for row in 0..n {
         for column in 0..n {

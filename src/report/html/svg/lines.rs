@@ -15,6 +15,8 @@ const TOP: f64 = 26.0;
 const HEIGHT: f64 = 320.0;
 /// From label to label.
 const GAP: f64 = 16.0;
+/// Where the first label may stand, below what is above all of them.
+const FIRST: f64 = 14.0;
 /// Columns of a name in a label.
 const NAME: usize = 24;
 /// Colours and dashes that tell lines apart; each combination stands for one.
@@ -43,6 +45,8 @@ pub(in super::super) struct Axes<'a> {
     pub(in super::super) x_title: &'a str,
     /// Above the y axis.
     pub(in super::super) y_title: &'a str,
+    /// Above the labels.
+    pub(in super::super) labels_title: String,
 }
 
 /// The chart; nothing where no x is above 0. `number` writes the numbers of the x axis.
@@ -57,7 +61,7 @@ pub(in super::super) fn chart(
     let whiskers = lines.iter().filter_map(|line| line.whisker);
     let values = lines.iter().flat_map(|line| line.values.iter().copied());
     let y = Scale::linear(values.chain(whiskers.flat_map(|(low, high)| [low, high])));
-    let height = HEIGHT.max(GAP * lines.len() as f64);
+    let height = HEIGHT.max(GAP * lines.len() as f64 + FIRST);
     let frame = Frame { x, y, height };
     let mut svg = about.fixed(WIDTH, TOP + height + 44.0);
     svg = svg.extend(frame.grid(axes, number));
@@ -72,7 +76,7 @@ pub(in super::super) fn chart(
         .iter()
         .map(|line| frame.y(line.values.last().copied().unwrap_or(0.0)))
         .collect();
-    let places = spread(&ends, GAP, TOP + 4.0, TOP + height);
+    let places = spread(&ends, GAP, TOP + FIRST, TOP + height);
     for (i, series) in lines.iter().enumerate() {
         svg = svg.push(frame.series(series, i, axes, places[i]));
     }
@@ -123,7 +127,9 @@ impl Frame {
             [px(middle), px(bottom + 37.0)],
             axes.x_title,
         ));
-        grid.push(text("axis-title", [px(4.0), px(TOP - 8.0)], axes.y_title));
+        let above = |x: f64| [px(x), px(TOP - 8.0)];
+        grid.push(text("axis-title", above(4.0), axes.y_title));
+        grid.push(text("axis-title", above(RIGHT + 48.0), &axes.labels_title));
         grid
     }
 

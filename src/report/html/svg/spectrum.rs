@@ -17,7 +17,7 @@ const FILTERS: [f64; 2] = [250.0, 330.0];
 pub(in super::super) fn chart(
     about: &About,
     lines: &[SpectrumLine],
-    lambda: Option<(f64, String)>,
+    lambda: Option<&(f64, String)>,
     number: impl Fn(f64) -> String,
 ) -> Option<Tag> {
     let ridge = lambda.iter().map(|(lambda, _)| *lambda);
@@ -46,7 +46,7 @@ pub(in super::super) fn chart(
                 number(tick),
             ));
     }
-    if let Some((lambda, name)) = &lambda {
+    if let Some((lambda, name)) = lambda {
         let at = y(*lambda);
         svg = svg
             .push(line("mark", [px(LEFT), px(at), px(RIGHT), px(at)]))

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic, too")]
 
 mod browser;
+mod chromium;
+mod hostile;
+mod limits;
 mod markup;
 mod page;
 mod samples;

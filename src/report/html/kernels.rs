@@ -34,8 +34,8 @@ pub(super) fn section(context: &Context) -> Result<Section, String> {
     }
     let mut body = vec![note(
         "How alike the domains’ mean hidden states are. The colour, and the upper number, is the cosine: the kernel’s \
-         value over the lengths of both vectors. The lower number is the kernel’s raw value, which MaD-Mix uses. \
-         Hatched: the domain has nothing of this modality.",
+         value over the lengths of both vectors. The lower number, where there is room for it, is \
+         the kernel’s raw value, which MaD-Mix uses. Hatched: the domain has nothing of this modality.",
     )];
     let map = |(modality, kernel): (&Modality, &Vec<Vec<f64>>)| heat(context, *modality, kernel);
     body.extend(

@@ -1,8 +1,15 @@
-//! What people read: tables for the terminal.
+//! What people read: tables for the terminal, and a page with figures.
 
+mod align;
+mod analysis_text;
+mod compare;
 mod comparison;
+mod html;
 mod table;
+mod width;
 
+pub(crate) use align::{align, shown};
+pub use analysis_text::analysis_text;
 pub use comparison::comparison_text;
+pub use html::html;
 pub use table::mixture_table;
-pub(crate) use table::{align, shown};

@@ -1,5 +1,7 @@
 //! What can be wrong with an export.
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 use crate::dataset::DatasetError;
@@ -15,6 +17,14 @@ pub enum ExportError {
         trainer: &'static str,
         /// What is in the way, and what to do.
         problem: String,
+    },
+    /// A path has no place in a trainer's file.
+    #[error("cannot write {} into a trainer's file: {problem}", path.display())]
+    Path {
+        /// The path.
+        path: PathBuf,
+        /// Why, and what to do.
+        problem: &'static str,
     },
     /// A dataset whose rows are needed cannot be opened.
     #[error(transparent)]

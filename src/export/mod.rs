@@ -7,18 +7,53 @@
 mod error;
 mod folder;
 mod plan;
+pub mod quote;
 
 pub use error::ExportError;
 pub use folder::Folder;
-pub use plan::{Plan, PlannedDataset, PlannedDomain};
+pub use plan::{Plan, PlannedDataset, PlannedDomain, Unit};
 
 /// A trainer's way to say a mixture.
 pub trait Trainer: Sync {
+    /// What it asks of the datasets' files; by default nothing, as for a trainer's file that is made of their rows.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    /// Whether it can draw by tokens, or by packed sequences, and so take a plan of [`Unit::Tokens`].
+    fn draws_tokens(&self) -> bool {
+        false
+    }
+
     /// Writes the files, and returns how to use them: lines for a person, the commands among them indented.
     ///
     /// # Errors
     /// When the trainer cannot say this plan at all, or a file cannot be written.
     fn write(&self, plan: &Plan, folder: &mut Folder) -> Result<String, ExportError>;
+}
+
+/// What a trainer that reads the datasets' files itself asks of them. A dataset that does not fit is given to it as a
+/// file of just its rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// It reads every row of a file, so a filter cannot be left to it.
+    pub whole_files: bool,
+    /// It takes one folder of media for all datasets.
+    pub one_media_root: bool,
+    /// How it wants the rows laid out.
+    pub form: Form,
+}
+
+/// How a file of JSON rows is laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// One array, or a row per line: it finds out itself.
+    #[default]
+    Any,
+    /// `.json` with one array, or `.jsonl` with a row per line: it goes by the name.
+    AsNamed,
+    /// `.jsonl` with a row per line.
+    Lines,
 }
 
 /// A trainer and what it is called.

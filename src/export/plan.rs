@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::quote;
 use crate::dataset::DatasetSpec;
 use crate::mix::Provenance;
 
@@ -14,10 +15,22 @@ pub struct Plan {
     pub provenance: Provenance,
     /// How many samples are to be drawn in all; without one only shares are known.
     pub budget: Option<u64>,
+    /// What the weights are shares of.
+    pub unit: Unit,
     /// Seeds what a trainer's file has to leave to chance.
     pub seed: u64,
     /// The domains, in the order of the config; those of weight 0 too.
     pub domains: Vec<PlannedDomain>,
+}
+
+/// What a trainer draws by its weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unit {
+    /// Samples, which is what weights are found for.
+    #[default]
+    Samples,
+    /// Tokens, or sequences that are packed full of them: a dataset's share then grows with the length of its samples.
+    Tokens,
 }
 
 /// A domain of a [`Plan`].
@@ -25,7 +38,7 @@ pub struct Plan {
 pub struct PlannedDomain {
     /// Its name.
     pub name: String,
-    /// Its share of the samples, after caps; all sum to 1.
+    /// Its share of the plan's unit, after caps; all sum to 1.
     pub weight: f64,
     /// Its datasets.
     pub datasets: Vec<PlannedDataset>,
@@ -38,7 +51,7 @@ pub struct PlannedDataset {
     pub spec: DatasetSpec,
     /// How many rows count.
     pub size: u64,
-    /// Its share of the samples; all of all domains sum to 1.
+    /// Its share of the plan's unit; all of all domains sum to 1.
     pub weight: f64,
     /// Mean tokens of a sample, where they are known.
     pub tokens: Option<f64>,
@@ -62,6 +75,39 @@ impl PlannedDataset {
 }
 
 impl Plan {
+    /// The datasets that something is drawn of, with their domains.
+    pub fn used(&self) -> impl Iterator<Item = (&PlannedDomain, &PlannedDataset)> {
+        self.datasets()
+            .filter(|(_, dataset)| dataset.weight > 0.0 && dataset.count != Some(0))
+    }
+
+    /// What every file says of where it comes from, a line each, fit for a comment.
+    pub fn provenance_lines(&self) -> Vec<String> {
+        let Provenance {
+            checkpoint,
+            fingerprint,
+            samples,
+            madmix,
+        } = &self.provenance;
+        let mut lines = vec![
+            format!("written by madmix {}", env!("CARGO_PKG_VERSION")),
+            format!(
+                "method: {}, over {samples} samples, solved by madmix {madmix}",
+                self.method
+            ),
+            format!("checkpoint: {checkpoint}"),
+            format!("fingerprint: {fingerprint}"),
+        ];
+        lines.push(match self.budget {
+            Some(budget) => format!("budget: {budget} samples"),
+            None => "budget: none, so shares only".to_owned(),
+        });
+        if self.unit == Unit::Tokens {
+            lines.push("weights: shares of tokens, not of samples".to_owned());
+        }
+        lines.iter().map(|line| quote::comment(line)).collect()
+    }
+
     /// All datasets, with their domains.
     pub fn datasets(&self) -> impl Iterator<Item = (&PlannedDomain, &PlannedDataset)> {
         self.domains

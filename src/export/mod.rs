@@ -8,9 +8,10 @@ mod error;
 mod folder;
 mod plan;
 pub mod quote;
+pub mod rows;
 
 pub use error::ExportError;
-pub use folder::Folder;
+pub use folder::{Folder, Progress};
 pub use plan::{Plan, PlannedDataset, PlannedDomain, Unit};
 
 /// A trainer's way to say a mixture.

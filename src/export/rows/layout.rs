@@ -2,10 +2,8 @@
 
 use serde::Serialize;
 
-use crate::dataset::{
-    IMAGE_PLACEHOLDER, Media, MediaKind, Role, Sample, Turn, VIDEO_PLACEHOLDER,
-};
-use crate::export::ExportError;
+use crate::dataset::{IMAGE_PLACEHOLDER, Media, MediaKind, Role, Sample, Turn, VIDEO_PLACEHOLDER};
+use crate::export::{ExportError, quote};
 
 /// How rows are written: as LLaVA has them, where its descendants agree, and else as the reader at hand needs it.
 ///
@@ -21,6 +19,8 @@ pub struct Layout {
     pub lists: bool,
     /// What stands in the text for a video.
     pub video: VideoPlaceholder,
+    /// Whether each row tells its dataset's name, under the key `dataset`.
+    pub named: bool,
 }
 
 /// What the media paths of written rows start from.
@@ -68,21 +68,21 @@ struct Said {
 }
 
 impl Layout {
-    /// The sample as one line of JSON, without its end; `dataset` is told under that key.
-    pub(super) fn line(
-        self,
-        sample: Sample,
-        dataset: Option<&str>,
-    ) -> Result<String, ExportError> {
+    /// The sample as one line of JSON, without its end.
+    pub(super) fn line(self, sample: Sample, dataset: &str) -> Result<String, ExportError> {
         let image = self.media(&sample.media, MediaKind::Image)?;
         let video = self.media(&sample.media, MediaKind::Video)?;
         let as_image = self.video == VideoPlaceholder::Image && image.is_none();
         let row = Row {
             id: &sample.id,
-            conversations: sample.turns.into_iter().map(|t| said(t, as_image)).collect(),
+            conversations: sample
+                .turns
+                .into_iter()
+                .map(|t| said(t, as_image))
+                .collect(),
             image,
             video,
-            dataset,
+            dataset: self.named.then_some(dataset),
         };
         Ok(serde_json::to_string(&row).expect("strings and lists of them are JSON"))
     }
@@ -104,10 +104,7 @@ impl Layout {
     fn path(self, media: &Media) -> Result<&str, ExportError> {
         match self.paths {
             MediaPaths::MediaRoot => Ok(&media.name),
-            MediaPaths::Absolute => media.path.to_str().ok_or_else(|| ExportError::Path {
-                path: media.path.clone(),
-                problem: "it is not UTF-8, which a trainer's file cannot say; rename it",
-            }),
+            MediaPaths::Absolute => quote::path(&media.path),
         }
     }
 }

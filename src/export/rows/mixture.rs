@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::Layout;
 use super::reader::{BATCH, Line, Reader, batch};
 use super::spares::Spares;
-use super::Layout;
 use crate::dataset::order;
 use crate::export::{ExportError, Folder, Plan, PlannedDataset};
 use crate::store::Output;
@@ -44,7 +44,7 @@ pub fn mixture(
     name: &str,
 ) -> Result<Drawn, ExportError> {
     let mut sources = Vec::new();
-    for (_, dataset) in plan.datasets() {
+    for (_, dataset) in plan.used() {
         if let Some(source) = Source::open(dataset, layout)? {
             sources.push(source);
         }
@@ -77,7 +77,7 @@ impl<'a> Source<'a> {
         if count == 0 {
             return Ok(None);
         }
-        let reader = Reader::open(&dataset.spec, layout, true)?;
+        let reader = Reader::open(&dataset.spec, layout)?;
         Ok(Some(Self {
             reader,
             name,

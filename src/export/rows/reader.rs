@@ -3,7 +3,9 @@
 use rayon::prelude::*;
 
 use super::Layout;
-use crate::dataset::{self, Dataset, DatasetError, DatasetProblem, DatasetSpec, MediaKind, SampleProblem};
+use crate::dataset::{
+    self, Dataset, DatasetError, DatasetProblem, DatasetSpec, MediaKind, SampleProblem,
+};
 use crate::export::ExportError;
 
 /// How many rows are read at once: enough to keep every processor busy, few enough to hold.
@@ -22,21 +24,14 @@ pub(super) struct Reader<'a> {
     spec: &'a DatasetSpec,
     rows: Box<dyn Dataset>,
     layout: Layout,
-    /// Whether each row tells its dataset.
-    named: bool,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn open(
-        spec: &'a DatasetSpec,
-        layout: Layout,
-        named: bool,
-    ) -> Result<Self, ExportError> {
+    pub(super) fn open(spec: &'a DatasetSpec, layout: Layout) -> Result<Self, ExportError> {
         Ok(Self {
             spec,
             rows: dataset::open(spec)?,
             layout,
-            named,
         })
     }
 
@@ -53,8 +48,7 @@ impl<'a> Reader<'a> {
         match self.rows.read(index) {
             Ok(sample) => {
                 let video = sample.media.iter().any(|m| m.kind == MediaKind::Video);
-                let name = self.named.then_some(self.spec.name.as_str());
-                let mut text = self.layout.line(sample, name)?;
+                let mut text = self.layout.line(sample, &self.spec.name)?;
                 text.push('\n');
                 Ok(Some(Line { text, video }))
             }
@@ -82,7 +76,7 @@ impl<'a> Reader<'a> {
 /// The lines of a batch of rows, in its order.
 pub(super) fn batch<T: Sync>(
     rows: &[T],
-    line: impl Fn(&T) -> Result<Option<Line>, ExportError> + Sync,
+    line: impl Fn(&T) -> Result<Option<Line>, ExportError> + Send + Sync,
 ) -> Result<Vec<Option<Line>>, ExportError> {
     rows.par_iter().map(line).collect()
 }

@@ -28,7 +28,7 @@ pub fn subset(
     layout: Layout,
     folder: &mut Folder,
 ) -> Result<Subset, ExportError> {
-    let reader = Reader::open(&dataset.spec, layout, false)?;
+    let reader = Reader::open(&dataset.spec, layout)?;
     let name = format!("rows/{}.jsonl", folder_name(&dataset.spec.name));
     let all = reader.len();
     let (path, rows) = folder.write_with(&name, |output, progress| {
@@ -36,7 +36,10 @@ pub fn subset(
         while done < all {
             let end = all.min(done + BATCH as u64);
             let indices: Vec<u64> = (done..end).collect();
-            for line in batch(&indices, |&index| reader.line(index))?.into_iter().flatten() {
+            for line in batch(&indices, |&index| reader.line(index))?
+                .into_iter()
+                .flatten()
+            {
                 output.write(line.text.as_bytes())?;
                 written += 1;
             }

@@ -6,12 +6,14 @@
 
 mod error;
 mod folder;
+mod lay_out;
 mod plan;
 pub mod quote;
 pub mod rows;
 
 pub use error::ExportError;
 pub use folder::{Folder, Progress};
+pub use lay_out::{Request, Source};
 pub use plan::{Plan, PlannedDataset, PlannedDomain, Unit};
 
 /// A trainer's way to say a mixture.

@@ -4,9 +4,11 @@
 //!
 //! * [`DatasetMean`], [`centroids()`] – sample → dataset → domain
 //! * [`Method`] – centroids to weights; [`METHODS`] lists them
+//! * [`allot`] – a budget of samples to whole counts per dataset
 //! * [`Mixture`] – what `mixture.json` holds
 
 mod analysis;
+mod budget;
 mod centroids;
 mod centroids_file;
 mod dataset_mean;
@@ -22,6 +24,7 @@ mod solver;
 mod uniform;
 
 pub use analysis::{Analysis, Influence, LambdaPoint, LayerWeights, SpectrumLine};
+pub use budget::{Allotment, BudgetError, MAX_BUDGET, Share, allot, shares_of_tokens};
 pub use centroids::{Aggregation, Centroids, Domain, DomainMeans, Origin, View, centroids};
 pub use dataset_mean::DatasetMean;
 pub use error::MixError;

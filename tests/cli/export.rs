@@ -57,7 +57,7 @@ fn every_trainer_gets_files() {
         assert!(
             ended
                 .stdout
-                .contains("words    Words      75.00    12     30    2.50"),
+                .contains("words     Words        75.00    12     30    2.50"),
             "{ended}"
         );
         let folder = project.path("run/export").join(name);
@@ -216,7 +216,7 @@ fn another_config_says_where_the_data_is() {
         assert!(
             ended
                 .stdout
-                .contains("words     Words      75.00    24     30    1.25"),
+                .contains("words     Words        75.00    24     30    1.25"),
             "{ended}"
         );
         assert!(
@@ -268,7 +268,7 @@ fn files_that_are_not_here_are_taken_as_they_were() {
 
 #[test]
 fn a_filter_is_not_left_to_the_trainer() {
-    let project = solved();
+    let project = Project::new();
     project.edit(
         "mix.toml",
         "path = \"words.jsonl\"",

@@ -304,6 +304,12 @@ fn names_that_a_trainer_cannot_take_are_refused() {
         message.contains("[DIR]/a,b.jsonl") && message.contains("commas"),
         "{message}"
     );
+    renamed(&mut project, "a[1].jsonl");
+    for trainer in ["llama-factory", "ms-swift", "veomni"] {
+        let message = refused(&project, trainer, &Request::default());
+        assert!(message.contains("for patterns"), "{message}");
+    }
+    project.export("llava-next", &Request::default()).unwrap();
     renamed(&mut project, "a::b.jsonl");
     let message = refused(&project, "ms-swift", &Request::default());
     assert!(message.contains("[DIR]/a::b.jsonl"), "{message}");

@@ -4,12 +4,18 @@
 //! exactly how many. A [`Trainer`] writes it down in its own words, into a folder, and says how those files are used. A
 //! further trainer is one file that implements [`Trainer`] and one line in [`TRAINERS`].
 
+mod energon;
 mod error;
 mod folder;
+mod hf_datasets;
+mod jsonl;
 mod lay_out;
+mod mosaic;
 mod plan;
 pub mod quote;
 pub mod rows;
+mod script;
+mod webdataset;
 
 pub use error::ExportError;
 pub use folder::{Folder, Progress};
@@ -70,4 +76,10 @@ pub struct TrainerEntry {
 }
 
 /// Every trainer, one line each.
-pub const TRAINERS: &[TrainerEntry] = &[];
+pub const TRAINERS: &[TrainerEntry] = &[
+    hf_datasets::ENTRY,
+    webdataset::ENTRY,
+    mosaic::ENTRY,
+    energon::ENTRY,
+    jsonl::ENTRY,
+];

@@ -1,4 +1,4 @@
-//! `mosaic`: a Python file that mixes MDS shards with MosaicML Streaming.
+//! `mosaic`: a Python file that mixes MDS shards with Mosaic Streaming.
 //!
 //! Streaming takes exact numbers (`choose`) or shares (`proportion`), and one of the two for all streams.
 
@@ -9,7 +9,7 @@ const FILE: &str = "madmix_mosaic.py";
 
 pub(super) const ENTRY: TrainerEntry = TrainerEntry {
     name: "mosaic",
-    summary: "a Python file for MosaicML Streaming; the MDS shards are to be named in it",
+    summary: "a Python file for Mosaic Streaming; the MDS shards are to be named in it",
     trainer: &Mosaic,
 };
 

@@ -28,8 +28,7 @@ impl Trainer for HfDatasets {
             video: VideoPlaceholder::Video,
             named: true,
         };
-        // numpy refuses probabilities that do not sum to 1, as where a dataset's count is rounded to 0.
-        let sum: f64 = plan.used().map(|(_, dataset)| dataset.weight).sum();
+        let sum = sum_of_weights(plan);
         let mut sources = Vec::new();
         let mut notes = Vec::new();
         let (mut rows, mut longest) = (0, 0.0_f64);
@@ -92,4 +91,11 @@ impl Trainer for HfDatasets {
         lines.extend(notes);
         Ok(lines.join("\n"))
     }
+}
+
+/// What the weights are to be divided by: numpy refuses probabilities that do not sum to 1, as where the counts of some
+/// datasets are rounded to 0. Where only rounding of the last digit is in the way they stay as they are.
+fn sum_of_weights(plan: &Plan) -> f64 {
+    let sum: f64 = plan.used().map(|(_, dataset)| dataset.weight).sum();
+    if (sum - 1.0).abs() < 1e-9 { 1.0 } else { sum }
 }

@@ -316,7 +316,7 @@ fn awkward_rows_become_plain_ones() {
         written.path,
         project.out().join("rows/odd%20%2F%20name.jsonl")
     );
-    assert_eq!(folder.written(), [written.path.clone()]);
+    assert_eq!(folder.written(), std::slice::from_ref(&written.path));
     let expected: Vec<Value> = awkward().into_iter().map(|(_, written)| written).collect();
     assert_eq!(rows_of(&written.path), expected);
 
@@ -500,7 +500,7 @@ fn golden_files() {
     for (trainer, file) in [
         ("webdataset", "madmix_webdataset.py"),
         ("mosaic", "madmix_mosaic.py"),
-        ("energon", "madmix_energon.yaml"),
+        ("energon", "mixture.yaml"),
     ] {
         for budget in [None, Some(1000)] {
             let folder = tempfile::tempdir().unwrap();
@@ -543,109 +543,5 @@ fn golden_file_of_hf_datasets() {
             format!("hf_datasets_{budget}"),
             format!("{file}\n=====\n{text}")
         );
-    }
-}
-
-/// Every trainer on one plan with files that exist; where `MADMIX_TEST_EXPORTS` names a folder they stay there, with
-/// `truth.json`, for `scripts/check_exports.py` to have them read by the trainers' own code.
-#[test]
-fn every_trainer_writes_a_plan_of_awkward_names() {
-    let temporary = tempfile::tempdir().unwrap();
-    let root = std::env::var_os("MADMIX_TEST_EXPORTS")
-        .map_or_else(|| temporary.path().to_owned(), PathBuf::from);
-    for budget in [None, Some(20_003)] {
-        let plan = plan_of_files(&root.join("data"), budget);
-        let folder = root.join(budget.map_or("shares", |_| "budget"));
-        let truth: Vec<Value> = plan
-            .datasets()
-            .map(|(domain, dataset)| {
-                json!({
-                    "name": dataset.spec.name, "domain": domain.name, "path": dataset.spec.path,
-                    "size": dataset.size, "weight": dataset.weight, "count": dataset.count,
-                })
-            })
-            .collect();
-        fs_err::create_dir_all(&folder).unwrap();
-        fs_err::write(folder.join("truth.json"), json!(truth).to_string()).unwrap();
-        for entry in TRAINERS {
-            let mut out = Folder::new(folder.join(entry.name));
-            match entry.trainer.write(&plan, &mut out) {
-                Ok(text) => {
-                    assert!(!out.written().is_empty(), "{}", entry.name);
-                    let wild = |c: char| c.is_control() && c != '\n';
-                    assert!(!text.contains(wild), "{}: {text:?}", entry.name);
-                }
-                Err(error) => {
-                    assert!(!out.root().exists(), "{} failed half-way", entry.name);
-                    assert!(error.to_string().contains(entry.name), "{error}");
-                }
-            }
-        }
-    }
-}
-
-/// A plan over files in a folder with an awkward name; with a budget of 20,003 rows.
-fn plan_of_files(root: &Path, budget: Option<u64>) -> Plan {
-    let folder = root.join("it's \"q\" \\ $HOME 日本 😀 [1] #, x");
-    fs_err::create_dir_all(&folder).unwrap();
-    let image = |i: u64| match i % 3 {
-        0 => Value::Null,
-        1 => json!("a b.jpg"),
-        _ => json!(["a b.jpg", "日本.jpg"]),
-    };
-    let line = |name: &str, i: u64| {
-        let text = ["q", "<image>\nq", "<image><image>q"][i as usize % 3];
-        json!({"id": format!("{name} {i}"), "image": image(i), "conversations": [
-            {"from": "human", "value": text}, {"from": "gpt", "value": "\u{2028}\"a\" 😀\n"}
-        ]})
-        .to_string()
-    };
-    let dataset = |name: &str, file: &str, size, weight, count| {
-        let lines: Vec<String> = (0..size).map(|i| line(file, i)).collect();
-        let path = folder.join(file);
-        fs_err::write(&path, lines.join("\n") + "\n").unwrap();
-        PlannedDataset {
-            spec: DatasetSpec {
-                name: name.into(),
-                path,
-                ..DatasetSpec::default()
-            },
-            size,
-            weight,
-            tokens: None,
-            count: budget.map(|_| count),
-        }
-    };
-    let domain = |name: &str, weight, datasets| PlannedDomain {
-        name: name.into(),
-        weight,
-        datasets,
-    };
-    Plan {
-        budget,
-        domains: vec![
-            domain(
-                AWKWARD_NAME,
-                0.501,
-                vec![
-                    dataset(AWKWARD_NAME, "a b.jsonl", 4000, 0.5, 10_001),
-                    dataset("rare", "rare.jsonl", 5, 0.001, 20),
-                ],
-            ),
-            domain(
-                "unused",
-                0.0,
-                vec![dataset("unused", "unused.jsonl", 10, 0.0, 0)],
-            ),
-            domain(
-                "b",
-                0.499,
-                vec![
-                    dataset("b(c,d)", "b.jsonl", 7000, 0.349, 6980),
-                    dataset("50%", "c.jsonl", 50, 0.15, 3002),
-                ],
-            ),
-        ],
-        ..awkward_plan(budget)
     }
 }

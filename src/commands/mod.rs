@@ -4,6 +4,7 @@ mod aggregate;
 mod allocator;
 mod cache;
 mod cached;
+mod export;
 mod extract;
 mod memory;
 mod models;
@@ -23,6 +24,7 @@ use clap::{Parser, Subcommand};
 
 use crate::checkpoint::UnknownCard;
 use crate::config::ConfigError;
+use crate::export::ExportError;
 use crate::launch::LaunchError;
 use crate::mix::MixError;
 use crate::wall;
@@ -55,6 +57,8 @@ enum Command {
     Status(status::Arguments),
     /// Find weights from the shards or the centroids of a run.
     Solve(solve::Arguments),
+    /// Write a mixture down as a trainer reads it.
+    Export(export::Arguments),
     /// List published checkpoints, with their sizes and settings to start from.
     Models(models::Arguments),
     /// Look after the cache of shards that runs share.
@@ -73,6 +77,9 @@ fn is_usage(error: &anyhow::Error) -> bool {
         || error.is::<cache::NotACache>()
         || error.is::<UnknownCard>()
         || error.is::<LaunchError>()
+        || error
+            .downcast_ref()
+            .is_some_and(|error: &ExportError| error.is_usage())
         || matches!(
             error.downcast_ref(),
             Some(MixError::UnknownMethod { .. } | MixError::Lambda { .. })
@@ -104,6 +111,7 @@ fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Extract(arguments) => extract::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Solve(arguments) => solve::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Cache(arguments) => cache::run(arguments),
     };

@@ -5,11 +5,12 @@
 
 use std::fmt::Write;
 
-use super::script::{comments, place};
+use super::script::place;
 use super::{ExportError, Folder, Form, Needs, Plan, PlannedDataset, Trainer, TrainerEntry, quote};
 
-const FILE: &str = "madmix_energon.yaml";
+const FILE: &str = "mixture.yaml";
 
+/// How it is called.
 pub(super) const ENTRY: TrainerEntry = TrainerEntry {
     name: "energon",
     summary: "a metadataset (YAML) for Megatron-Energon, over JSON lines",
@@ -23,7 +24,7 @@ impl Trainer for Energon {
         Needs {
             whole_files: true,
             form: Form::Lines,
-            ..Needs::default()
+            ..Needs::NOTHING
         }
     }
 
@@ -34,8 +35,8 @@ impl Trainer for Energon {
             "blend"
         };
         let mut text = format!(
-            "{}\n__module__: megatron.energon\n__class__: MetadatasetV2\nsplits:\n  train:\n    {blend}:\n",
-            comments(plan)
+            "{}__module__: megatron.energon\n__class__: MetadatasetV2\nsplits:\n  train:\n    {blend}:\n",
+            plan.comments()
         );
         let mut prepare = String::new();
         for (domain, dataset) in plan.used() {
@@ -52,19 +53,21 @@ impl Trainer for Energon {
             );
             let _ = writeln!(
                 prepare,
-                "  energon prepare {}",
+                "    energon prepare {}",
                 quote::shell(quote::path(&dataset.spec.path)?)
             );
         }
-        folder.write(FILE, &text)?;
+        let path = folder.write(FILE, &text)?;
         let end = if plan.budget.is_some() {
-            "\nGive repeat=False for epochs of just the budget."
+            "With repeat=False an epoch has just the budget.\n"
         } else {
             ""
         };
         Ok(format!(
-            "Index every file once (Energon 7.2 or newer):\n{prepare}Then, with a task encoder that has a cooker for \
-             these rows (`media` opens their pictures):\n  get_train_dataset(\"{FILE}\", …){end}"
+            "Index every file once, with Energon 7.2 or newer:\n{prepare}\
+             Then, with a task encoder that has a cooker for LLaVA's rows (`media` opens their pictures):\n    \
+             megatron.energon.get_train_dataset({}, …)\n{end}",
+            place(&path)?
         ))
     }
 }
@@ -72,14 +75,16 @@ impl Trainer for Energon {
 /// A dataset's share: a weight, or how often its rows are repeated.
 fn share(dataset: &PlannedDataset) -> String {
     match dataset.count {
-        None => format!("weight: {}", quote::number(dataset.weight)),
+        None => format!("weight: {}", dataset.weight),
         Some(count) if count % dataset.size == 0 => {
             format!("repetitions: {}", count / dataset.size)
         }
         // Energon takes the whole rows of the last, partial pass: half a row more keeps it from losing one to rounding.
         Some(count) => {
-            let repetitions = (count as f64 + 0.5) / dataset.size as f64;
-            format!("repetitions: {}", quote::number(repetitions))
+            format!(
+                "repetitions: {}",
+                (count as f64 + 0.5) / dataset.size as f64
+            )
         }
     }
 }

@@ -107,6 +107,26 @@ pub enum ExportError {
         /// The domain in the config.
         found: String,
     },
+    /// A file has to be looked at and cannot.
+    #[error(
+        "{trainer} has to be told which columns dataset `{dataset}` has; export where its file is"
+    )]
+    Unseen {
+        /// The trainer's name.
+        trainer: &'static str,
+        /// The dataset's name.
+        dataset: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Nothing says where the datasets lie.
+    #[error(
+        "{} is a mixture without a config beside it, so nothing says where its datasets lie: name one with --config", path.display()
+    )]
+    NoConfig {
+        /// The mixture.
+        path: PathBuf,
+    },
     /// A path has no place in a trainer's file.
     #[error("cannot write {} into a trainer's file: {problem}", path.display())]
     Path {
@@ -159,6 +179,7 @@ impl ExportError {
         matches!(
             self,
             Self::UnknownTrainer { .. }
+                | Self::NoConfig { .. }
                 | Self::UnknownDomain { .. }
                 | Self::Budget(_)
                 | Self::CapWithoutBudget

@@ -12,6 +12,7 @@ const FILE: &str = "madmix_hf_datasets.py";
 /// How many times all rows the mixture may be long for the sake of every row.
 const LONGEST: f64 = 10.0;
 
+/// How it is called.
 pub(super) const ENTRY: TrainerEntry = TrainerEntry {
     name: NAME,
     summary: "a Python file for Hugging Face datasets, and the rows in one form",
@@ -51,7 +52,7 @@ impl Trainer for HfDatasets {
                 ("dataset", quote::double(&dataset.spec.name)),
                 ("domain", quote::double(&domain.name)),
                 ("rows", quote::double(quote::path(file)?)),
-                ("probability", quote::number(dataset.weight / sum)),
+                ("probability", (dataset.weight / sum).to_string()),
                 (
                     "count",
                     dataset
@@ -76,11 +77,11 @@ impl Trainer for HfDatasets {
         let mut lines = vec!["From the folder of that file:".to_owned()];
         if let Some(budget) = plan.budget {
             lines.push(format!(
-                "  from madmix_hf_datasets import counted; train = counted()  # {budget} rows"
+                "    from madmix_hf_datasets import counted; train = counted()  # {budget} rows"
             ));
             lines.push("or, with rows drawn by chance:".to_owned());
         }
-        lines.push("  from madmix_hf_datasets import mixture; train = mixture()".to_owned());
+        lines.push("    from madmix_hf_datasets import mixture; train = mixture()".to_owned());
         lines.push(if every_row {
             format!("It ends when every row has been seen, after about {longest:.0} rows.")
         } else {
@@ -89,7 +90,7 @@ impl Trainer for HfDatasets {
             )
         });
         lines.extend(notes);
-        Ok(lines.join("\n"))
+        Ok(lines.join("\n") + "\n")
     }
 }
 

@@ -6,6 +6,7 @@ use super::{ExportError, Folder, Plan, Trainer, TrainerEntry, quote};
 const NAME: &str = "jsonl";
 const FILE: &str = "mixture.jsonl";
 
+/// How it is called.
 pub(super) const ENTRY: TrainerEntry = TrainerEntry {
     name: NAME,
     summary: "one shuffled file with exactly the rows to train on, for any trainer of LLaVA rows",
@@ -39,7 +40,10 @@ fn usage(drawn: &Drawn) -> Result<String, ExportError> {
             drawn.rows
         ),
         "Train on the file as it is, without weights:".to_owned(),
-        format!("  --data_path {}", quote::shell(quote::path(&drawn.path)?)),
+        format!(
+            "    --data_path {}",
+            quote::shell(quote::path(&drawn.path)?)
+        ),
     ];
     if drawn.videos > 0 {
         lines.push(format!(
@@ -53,5 +57,5 @@ fn usage(drawn: &Drawn) -> Result<String, ExportError> {
             quote::comment(name)
         ));
     }
-    Ok(lines.join("\n"))
+    Ok(lines.join("\n") + "\n")
 }

@@ -3,10 +3,11 @@
 //! Streaming takes exact numbers (`choose`) or shares (`proportion`), and one of the two for all streams.
 
 use super::script::{Script, dicts, place};
-use super::{ExportError, Folder, Needs, Plan, Trainer, TrainerEntry, quote};
+use super::{ExportError, Folder, Form, Needs, Plan, Trainer, TrainerEntry, quote};
 
 const FILE: &str = "madmix_mosaic.py";
 
+/// How it is called.
 pub(super) const ENTRY: TrainerEntry = TrainerEntry {
     name: "mosaic",
     summary: "a Python file for Mosaic Streaming; the MDS shards are to be named in it",
@@ -19,7 +20,9 @@ impl Trainer for Mosaic {
     fn needs(&self) -> Needs {
         Needs {
             whole_files: true,
-            ..Needs::default()
+            // Its users make shards of the rows themselves.
+            form: Form::Own,
+            ..Needs::NOTHING
         }
     }
 
@@ -28,7 +31,7 @@ impl Trainer for Mosaic {
         for (domain, dataset) in plan.used() {
             let share = match dataset.count {
                 Some(count) => ("choose", count.to_string()),
-                None => ("proportion", quote::number(dataset.weight)),
+                None => ("proportion", dataset.weight.to_string()),
             };
             sources.push(vec![
                 ("dataset", quote::double(&dataset.spec.name)),
@@ -48,8 +51,8 @@ impl Trainer for Mosaic {
             None => "An epoch has as many samples as all streams, or `epoch_size`.".to_owned(),
         };
         Ok(format!(
-            "Name the MDS shards of every dataset under `mds` in {FILE}, then:\n  \
-             from madmix_mosaic import mixture; train = mixture(batch_size=8)\n{epoch}"
+            "Name the MDS shards of every dataset under `mds` in {FILE}, then:\n    \
+             from madmix_mosaic import mixture; train = mixture(batch_size=8)\n{epoch}\n"
         ))
     }
 }

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::quote;
+use serde_json::{Value, json};
+
+use super::{ExportError, quote};
 use crate::dataset::DatasetSpec;
 use crate::mix::Provenance;
 
@@ -31,6 +33,16 @@ pub enum Unit {
     Samples,
     /// Tokens, or sequences that are packed full of them: a dataset's share then grows with the length of its samples.
     Tokens,
+}
+
+impl Unit {
+    /// The name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Samples => "samples",
+            Self::Tokens => "tokens",
+        }
+    }
 }
 
 /// A domain of a [`Plan`].
@@ -62,7 +74,9 @@ pub struct PlannedDataset {
 impl PlannedDataset {
     /// How often each of its rows is seen on average; known with a budget.
     pub fn epochs(&self) -> Option<f64> {
-        self.count.map(|count| count as f64 / self.size as f64)
+        // Of no rows none are drawn.
+        self.count
+            .map(|count| count as f64 / self.size.max(1) as f64)
     }
 
     /// The folder that its media paths start from.
@@ -79,6 +93,13 @@ impl Plan {
     pub fn used(&self) -> impl Iterator<Item = (&PlannedDomain, &PlannedDataset)> {
         self.datasets()
             .filter(|(_, dataset)| dataset.weight > 0.0 && dataset.count != Some(0))
+    }
+
+    /// The folder of media, for trainers that take one for all datasets: [`prepare()`](super::prepare()) sees to it that
+    /// there is one.
+    pub(super) fn media_root(&self) -> Result<String, ExportError> {
+        let root = self.used().next().map(|(_, dataset)| dataset.media_root());
+        Ok(quote::path(&root.unwrap_or_default())?.to_owned())
     }
 
     /// What every file says of where it comes from, a line each, fit for a comment.
@@ -106,6 +127,37 @@ impl Plan {
             lines.push("weights: shares of tokens, not of samples".to_owned());
         }
         lines.iter().map(|line| quote::comment(line)).collect()
+    }
+
+    /// The plan as JSON, for programs.
+    pub fn to_json(&self) -> Value {
+        let dataset = |dataset: &PlannedDataset| {
+            json!({
+                "name": dataset.spec.name,
+                "path": dataset.spec.path,
+                "media_root": dataset.media_root(),
+                "size": dataset.size,
+                "weight": dataset.weight,
+                "tokens": dataset.tokens,
+                "count": dataset.count,
+                "epochs": dataset.epochs(),
+            })
+        };
+        let domain = |domain: &PlannedDomain| {
+            json!({
+                "name": domain.name,
+                "weight": domain.weight,
+                "datasets": domain.datasets.iter().map(dataset).collect::<Vec<_>>(),
+            })
+        };
+        json!({
+            "method": self.method,
+            "provenance": self.provenance,
+            "budget": self.budget,
+            "by": self.unit.as_str(),
+            "seed": self.seed,
+            "domains": self.domains.iter().map(domain).collect::<Vec<_>>(),
+        })
     }
 
     /// All datasets, with their domains.

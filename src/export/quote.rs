@@ -25,17 +25,6 @@ pub fn double(text: &str) -> String {
     quoted
 }
 
-/// A number as JSON, YAML and Python read it alike, to the last bit.
-///
-/// `PyYAML` takes an exponent without a decimal point before it for text.
-pub fn number(value: f64) -> String {
-    let shortest = format!("{value:?}");
-    match shortest.split_once('e') {
-        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0e{exponent}"),
-        _ => shortest,
-    }
-}
-
 /// The text as one word of a POSIX shell.
 pub fn shell(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
@@ -68,17 +57,6 @@ mod tests {
         assert_eq!(
             serde_json::from_str::<String>(&double("\u{7f}\\")).unwrap(),
             "\u{7f}\\"
-        );
-    }
-
-    #[test]
-    fn numbers_have_a_point() {
-        for (value, text) in [(1.0, "1.0"), (0.1 + 0.2, "0.30000000000000004")] {
-            assert_eq!(number(value), text);
-        }
-        assert_eq!(
-            (number(1e-7), number(1.5e-7)),
-            ("1.0e-7".into(), "1.5e-7".into())
         );
     }
 

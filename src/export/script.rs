@@ -34,7 +34,10 @@ impl Script {
                 .and_then(|(name, _)| self.values.iter().find(|(constant, _)| *constant == name));
             match constant {
                 Some((name, value)) => text.extend([name, " = ", value]),
-                None if line == "# PROVENANCE" => text.push_str(&comments(plan)),
+                None if line == "# PROVENANCE" => {
+                    text.push_str(&plan.comments());
+                    continue;
+                }
                 None => text.push_str(line),
             }
             text.push('\n');
@@ -54,13 +57,6 @@ pub(super) fn dicts(rows: &[Vec<(&str, String)>]) -> String {
         list.extend(["    {", &items.join(", "), "},\n"]);
     }
     list + "]"
-}
-
-/// Where a file comes from, as comments of Python or YAML, without the last line's end.
-pub(super) fn comments(plan: &Plan) -> String {
-    let lines = plan.provenance_lines();
-    let lines: Vec<String> = lines.iter().map(|line| format!("# {line}")).collect();
-    lines.join("\n")
 }
 
 /// The absolute path as text in quotes.

@@ -1,10 +1,11 @@
 //! `webdataset`: a Python file that mixes tars with `webdataset.RandomMix`.
 
 use super::script::{Script, dicts, place};
-use super::{ExportError, Folder, Needs, Plan, Trainer, TrainerEntry, quote};
+use super::{ExportError, Folder, Form, Needs, Plan, Trainer, TrainerEntry, quote};
 
 const FILE: &str = "madmix_webdataset.py";
 
+/// How it is called.
 pub(super) const ENTRY: TrainerEntry = TrainerEntry {
     name: "webdataset",
     summary: "a Python file for WebDataset; the tars are to be named in it",
@@ -17,7 +18,9 @@ impl Trainer for WebDataset {
     fn needs(&self) -> Needs {
         Needs {
             whole_files: true,
-            ..Needs::default()
+            // Its users make shards of the rows themselves.
+            form: Form::Own,
+            ..Needs::NOTHING
         }
     }
 
@@ -28,7 +31,7 @@ impl Trainer for WebDataset {
                 ("dataset", quote::double(&dataset.spec.name)),
                 ("domain", quote::double(&domain.name)),
                 ("shards", place(&dataset.spec.path)?),
-                ("probability", quote::number(dataset.weight)),
+                ("probability", dataset.weight.to_string()),
             ]);
         }
         let text = Script::new(include_str!("python/webdataset.py"))
@@ -40,9 +43,9 @@ impl Trainer for WebDataset {
             |budget| format!("{budget} samples"),
         );
         Ok(format!(
-            "Name the tars of every dataset under `shards` in {FILE}, then:\n  \
+            "Name the tars of every dataset under `shards` in {FILE}, then:\n    \
              from madmix_webdataset import mixture; train = mixture()\n\
-             It never ends: stop after {end}. Shares hold on average; WebDataset has no exact counts."
+             It never ends: stop after {end}. Shares hold on average; WebDataset has no exact counts.\n"
         ))
     }
 }

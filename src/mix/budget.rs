@@ -109,11 +109,12 @@ fn cap(domain: &Share<'_>) -> Result<u64, BudgetError> {
         return Err(BudgetError::NoRows { domain: name() });
     }
     match domain.max_epochs {
-        // Also refuses NaN.
-        Some(max_epochs) if !(max_epochs > 0.0) => Err(BudgetError::MaxEpochs {
-            domain: name(),
-            max_epochs,
-        }),
+        Some(max_epochs) if max_epochs.is_nan() || max_epochs <= 0.0 => {
+            Err(BudgetError::MaxEpochs {
+                domain: name(),
+                max_epochs,
+            })
+        }
         // As the largest budget caps all.
         Some(max_epochs) => Ok(((rows as f64 * max_epochs) as u64).min(MAX_BUDGET)),
         None => Ok(MAX_BUDGET),
@@ -147,7 +148,9 @@ fn capped(domains: &[Share<'_>], caps: &[u64], budget: u64) -> Result<Vec<f64>, 
         if over.is_empty() {
             return Ok(exact);
         }
-        over.into_iter().for_each(|i| full[i] = true);
+        for i in over {
+            full[i] = true;
+        }
     }
 }
 

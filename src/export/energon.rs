@@ -65,7 +65,7 @@ impl Trainer for Energon {
         };
         Ok(format!(
             "Index every file once, with Energon 7.2 or newer:\n{prepare}\
-             Then, with a task encoder that has a cooker for LLaVA's rows (`media` opens their pictures):\n    \
+             Then, with a task encoder whose cooker, cook(sample, media), takes LLaVA's rows and a store of their media:\n    \
              megatron.energon.get_train_dataset({}, …)\n{end}",
             place(&path)?
         ))

@@ -6,6 +6,7 @@
 //! tells which media it has. Names are split at commas. One `media_dir` is for all datasets.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
@@ -39,7 +40,7 @@ impl Trainer for LlamaFactory {
 
     fn write(&self, plan: &Plan, folder: &mut Folder) -> Result<String, ExportError> {
         let amounts = plan.amounts();
-        let names = keys(&amounts, |c| c == ',');
+        let names = keys(&amounts, |c| matches!(c, ',' | '$'));
         let mut info = Map::new();
         for (amount, name) in amounts.iter().zip(&names) {
             info.insert(name.clone(), described(amount)?);
@@ -48,8 +49,9 @@ impl Trainer for LlamaFactory {
         for amount in &amounts {
             let _ = writeln!(yaml, "# {}", amount.described());
         }
-        let root = quote::double(quote::path(folder.root())?);
-        let media = quote::double(&plan.media_root()?);
+        let root = quote::double(taken_as_is(folder.root())?);
+        let media = plan.media_root()?;
+        let media = quote::double(taken_as_is(Path::new(&media))?);
         let _ = write!(yaml, "dataset_dir: {root}\nmedia_dir: {media}\n");
         let _ = writeln!(yaml, "dataset: {}", quote::double(&names.join(",")));
         if plan.budget.is_some() || amounts.len() < 2 {
@@ -76,6 +78,18 @@ impl Trainer for LlamaFactory {
     }
 }
 
+/// A path of the YAML, where `${` begins what `OmegaConf` replaces.
+fn taken_as_is(path: &Path) -> Result<&str, ExportError> {
+    let text = quote::path(path)?;
+    if text.contains("${") {
+        return Err(ExportError::Path {
+            path: path.to_owned(),
+            problem: "LLaMA-Factory takes `${` for the start of a reference; rename it",
+        });
+    }
+    Ok(text)
+}
+
 fn described(amount: &Amount<'_>) -> Result<Value, ExportError> {
     let path = &amount.dataset.spec.path;
     let look = Look::at(path).map_err(|source| ExportError::Unseen {
@@ -89,7 +103,7 @@ fn described(amount: &Amount<'_>) -> Result<Value, ExportError> {
         columns.insert(format!("{key}s"), json!(key));
     }
     let mut entry = json!({
-        "file_name": quote::path(path)?,
+        "file_name": quote::unglobbed(path)?,
         "formatting": "sharegpt",
         "columns": columns,
         // Those that are left out would be unset.

@@ -41,7 +41,7 @@ impl Trainer for MsSwift {
             "export ROOT_IMAGE_DIR={media}\nDATASET_ARGS=(\n  --dataset\n"
         );
         for amount in &amounts {
-            let path = quote::path(&amount.dataset.spec.path)?;
+            let path = quote::unglobbed(&amount.dataset.spec.path)?;
             if path.contains("::") || path.trim() != path {
                 return Err(ExportError::Path {
                     path: amount.dataset.spec.path.clone(),

@@ -46,6 +46,21 @@ pub fn path(path: &Path) -> Result<&str, ExportError> {
     })
 }
 
+/// A path as text for the library `datasets`, which takes the names of files for patterns.
+///
+/// # Errors
+/// When it is not UTF-8 or has a character of patterns.
+pub fn unglobbed(file: &Path) -> Result<&str, ExportError> {
+    let text = path(file)?;
+    if text.contains(['*', '?', '[']) {
+        return Err(ExportError::Path {
+            path: file.to_owned(),
+            problem: "the library `datasets` takes names with *, ? or [ for patterns; rename it",
+        });
+    }
+    Ok(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! The multisource YAML of `VeOmni` for `data.train_path`.
 //!
-//! `veomni/data/dataset.py` draws from `sources` by the `weights` of one `const` schedule, `level: token` making them
+//! A `train_path` that ends in `.yaml` is one. `WeightedMultiSourceDataset` in `veomni/data/dataset.py` draws from `sources` by the `weights` of one `const` schedule, `level: token` making them
 //! shares of tokens. A source's name picks the function that turns its rows into a conversation, so each is registered
 //! beforehand. Its transforms look for media in the columns `images` and `videos`.
 
@@ -39,7 +39,7 @@ impl Trainer for VeOmni {
         let amounts = plan.amounts();
         let (mut sources, mut names, mut weights) = (String::new(), String::new(), String::new());
         for amount in &amounts {
-            let path = quote::path(&amount.dataset.spec.path)?;
+            let path = quote::unglobbed(&amount.dataset.spec.path)?;
             if path.contains(',') {
                 return Err(ExportError::Path {
                     path: amount.dataset.spec.path.clone(),
@@ -60,8 +60,12 @@ impl Trainer for VeOmni {
             plan.comments()
         );
         let path = folder.write(FILE, &text)?;
+        // The steps come of it, unless batches are packed.
+        let samples = plan.budget.map_or_else(String::new, |budget| {
+            format!("      train_sample: {budget}\n")
+        });
         Ok(format!(
-            "Name the file in the training YAML:\n    data:\n      train_path: {}\n      dataset_type: veomni_weighted_multisource\n\
+            "Name the file in the training YAML:\n    data:\n      train_path: {}\n      multisource_datasets_type: veomni_weighted_multisource\n{samples}\
              Register a preprocessor for each of its `names` (PREPROCESSOR_REGISTRY of veomni/data/multimodal/preprocess.py), and let its rows give media \
              in the columns `images` and `videos`, where VeOmni looks for them.\n",
             quote::double(quote::path(&path)?),

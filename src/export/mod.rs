@@ -6,20 +6,26 @@
 //! further trainer is one file that implements [`Trainer`] and one line in [`TRAINERS`].
 
 mod amount;
+mod energon;
 mod error;
 mod folder;
+mod hf_datasets;
 mod internvl;
+mod jsonl;
 mod lay_out;
 mod llama_factory;
 mod llava_next;
 mod look;
+mod mosaic;
 mod ms_swift;
 mod plan;
 mod prepare;
 pub mod quote;
 mod qwen_vl;
 pub mod rows;
+mod script;
 mod veomni;
+mod webdataset;
 
 pub use error::ExportError;
 pub use folder::{Folder, Progress};
@@ -106,6 +112,11 @@ pub const TRAINERS: &[TrainerEntry] = &[
     qwen_vl::ENTRY,
     internvl::ENTRY,
     veomni::ENTRY,
+    energon::ENTRY,
+    hf_datasets::ENTRY,
+    mosaic::ENTRY,
+    webdataset::ENTRY,
+    jsonl::ENTRY,
 ];
 
 /// The trainer called `name`.

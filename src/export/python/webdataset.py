@@ -19,12 +19,8 @@ def mixture(**options):
     Shards are drawn with replacement, by every worker of every node for itself: a source that came to its end would end
     the mixture. `options` are those of `webdataset.WebDataset`.
     """
-    parts = [
-        webdataset.WebDataset(
-            tars(source), resampled=True, nodesplitter=None, workersplitter=None, **options
-        )
-        for source in SOURCES
-    ]
+    fixed = {"resampled": True, "shardshuffle": False, "nodesplitter": None, "workersplitter": None}
+    parts = [webdataset.WebDataset(tars(source), **fixed, **options) for source in SOURCES]
     return webdataset.RandomMix(parts, probs=[source["probability"] for source in SOURCES])
 
 

@@ -3,7 +3,6 @@
 //!
 //!     cargo bench --bench bootstrap
 #![expect(
-    missing_docs,
     clippy::unwrap_used,
     reason = "criterion's macros; a benchmark may panic"
 )]

@@ -8,8 +8,8 @@ use super::terminal;
 use crate::config::{self, Config, Protocol};
 use crate::extract::FailureLimit;
 use crate::mix::{
-    self, Bootstrap, Centroids, DatasetMean, DatasetSummary, DomainMeans, Origin, Provenance,
-    Replicates,
+    self, Analysis, Bootstrap, Centroids, DatasetMean, DatasetSummary, DomainMeans, Origin,
+    Provenance, Replicates,
 };
 use crate::modality::Modality;
 use crate::printable::printable;
@@ -150,6 +150,20 @@ impl Run<'_> {
             domains,
             layers,
         }))
+    }
+
+    /// What moves the weights of the mixture.
+    pub(super) fn analyse(&self, aggregated: &Aggregated) -> Result<Analysis> {
+        let mix = &self.config.mix;
+        let Aggregated {
+            domains, layers, ..
+        } = aggregated;
+        Ok(mix::analyse(
+            domains,
+            layers,
+            mix.aggregation,
+            &mix.solver()?,
+        )?)
     }
 
     /// The means at the layer of the mixture; `None` when shards are missing.

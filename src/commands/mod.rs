@@ -5,12 +5,14 @@ mod allocator;
 mod cache;
 mod cached;
 mod compare;
+mod export;
 mod extract;
 mod make;
 mod memory;
 mod models;
 mod open_files;
 mod plan;
+mod report;
 mod rounds;
 mod run;
 mod session;
@@ -27,6 +29,7 @@ use clap::{Parser, Subcommand};
 
 use crate::checkpoint::UnknownCard;
 use crate::config::ConfigError;
+use crate::export::ExportError;
 use crate::launch::LaunchError;
 use crate::mix::{MixError, MixtureError};
 use crate::wall;
@@ -61,6 +64,10 @@ enum Command {
     Solve(solve::Arguments),
     /// Say how far two mixtures are apart, and how much of that is noise.
     Compare(compare::Arguments),
+    /// Show a mixture with what moves it, in the terminal and as one page.
+    Report(report::Arguments),
+    /// Write a mixture down as a trainer reads it.
+    Export(export::Arguments),
     /// List published checkpoints, with their sizes and settings to start from.
     Models(models::Arguments),
     /// Look after the cache of shards that runs share.
@@ -80,6 +87,9 @@ fn is_usage(error: &anyhow::Error) -> bool {
         || error.is::<UnknownCard>()
         || error.is::<LaunchError>()
         || error.downcast_ref().is_some_and(is_input)
+        || error
+            .downcast_ref()
+            .is_some_and(|error: &ExportError| error.is_usage())
         || matches!(
             error.downcast_ref(),
             Some(
@@ -122,6 +132,8 @@ fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Status(arguments) => status::run(arguments),
         Command::Solve(arguments) => solve::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
+        Command::Report(arguments) => report::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Cache(arguments) => cache::run(arguments),
     };

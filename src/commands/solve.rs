@@ -9,12 +9,13 @@ use super::aggregate::{Aggregated, CENTROIDS, Run};
 use super::solved::MIXTURE;
 use super::{Ending, terminal};
 use crate::config::{self, Config};
-use crate::mix::{
-    self, Aggregation, Analysis, Centroids, Mixture, MixtureSettings, Provenance, Scaling,
-};
+use crate::mix::{Aggregation, Analysis, Centroids, Mixture, MixtureSettings, Provenance, Scaling};
 use crate::report;
-use crate::store::{Manifest, ManifestError, Store};
+use crate::store::{Manifest, ManifestError, Store, publish};
 use crate::vlm::Layer;
+
+/// The file of the report in a run's folder.
+const REPORT: &str = "report.html";
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -104,6 +105,16 @@ pub(super) struct Solved {
     pub analysis: Option<Analysis>,
 }
 
+impl Solved {
+    /// Writes `report.html` into a run's folder.
+    pub(super) fn write_report(&self, run: &Path) -> Result<PathBuf> {
+        let path = run.join(REPORT);
+        let page = report::html(&self.mixture, self.analysis.as_ref());
+        publish(&path, page.as_bytes())?;
+        Ok(path)
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     anyhow::ensure!(
         arguments.run.exists(),
@@ -182,12 +193,7 @@ pub(super) fn solve(run: &Run<'_>, aggregated: &Aggregated) -> Result<Solved> {
     }
     Ok(Solved {
         mixture,
-        analysis: Some(mix::analyse(
-            &aggregated.domains,
-            &aggregated.layers,
-            mix.aggregation,
-            &mix.solver()?,
-        )?),
+        analysis: Some(run.analyse(aggregated)?),
     })
 }
 
@@ -220,11 +226,16 @@ fn mixture(centroids: &Centroids, mix: &config::Mix) -> Result<Mixture> {
     Ok(mixture)
 }
 
-/// Writes the mixture into a run's folder.
+/// Writes the mixture and its report into a run's folder.
 pub(super) fn write(solved: &Solved, run: &Path) -> Result<()> {
     let file = run.join(MIXTURE);
     solved.mixture.write(&file)?;
-    tracing::info!("the weights are in {}", file.display());
+    let page = solved.write_report(run)?;
+    tracing::info!(
+        "the weights are in {}, and what moves them in {}",
+        file.display(),
+        page.display()
+    );
     Ok(())
 }
 

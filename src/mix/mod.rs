@@ -4,12 +4,14 @@
 //!
 //! * [`DatasetMean`], [`centroids()`] – sample → dataset → domain
 //! * [`Method`] – centroids to weights; [`METHODS`] lists them
+//! * [`allot`] – a budget of samples to whole counts per dataset
 //! * [`Solver`] – a method with all that is set about it; [`analyse`] says what moves its weights
 //! * [`Mixture`] – what `mixture.json` holds
 
 mod analysis;
 mod average;
 mod bootstrap;
+mod budget;
 mod centroids;
 mod centroids_file;
 mod chameleon;
@@ -36,6 +38,7 @@ pub use analysis::{
 };
 pub use average::Average;
 pub use bootstrap::Bootstrap;
+pub use budget::{Allotment, BudgetError, MAX_BUDGET, Share, allot, shares_of_tokens};
 pub use centroids::{Aggregation, Centroids, Domain, DomainMeans, Origin, View, centroids};
 pub use chameleon::{Chameleon, Stage};
 pub use compare::{Comparison, DomainComparison};

@@ -32,7 +32,10 @@ pub use folder::{Missing, SetAside, ShardState, Store};
 pub use format::FORMAT;
 use format::MAX_SHARD_BYTES;
 pub use manifest::{Manifest, ManifestDataset, ManifestError};
-pub use publish::{PublishError, Published, clean_stale_temporaries, publish};
+pub(crate) use names::folder_name;
+pub use publish::{
+    Output, PublishError, Published, clean_stale_temporaries, publish, publish_with,
+};
 pub(crate) use read::read_regular;
 pub use settings::Settings;
 pub use shard::{Failure, Matrix, Pooled, SHARD_ROWS, Shard, ShardKey};

@@ -7,7 +7,7 @@ const LONGEST: usize = 200;
 ///
 /// Bytes other than ASCII letters, digits and `._()+,=-` are percent-encoded, and so is a leading dot, which would
 /// hide the folder or, as `..`, leave it. What is too long ends in `~` and a hash of the whole name.
-pub(super) fn folder_name(name: &str) -> String {
+pub(crate) fn folder_name(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     for (i, byte) in name.bytes().enumerate() {
         let safe = byte.is_ascii_alphanumeric() || b"._()+,=-".contains(&byte);

@@ -8,7 +8,7 @@
 
 use std::ffi::OsStr;
 use std::fs::TryLockError;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use fs_err::os::unix::fs::OpenOptionsExt;
@@ -20,6 +20,9 @@ const PREFIX: &str = ".";
 const SUFFIX: &str = ".madmix-tmp";
 /// How often a writer whose temporary was taken away tries again.
 const ATTEMPTS: usize = 8;
+/// How much is gathered before it goes to the file system.
+const BUFFER_BYTES: usize = 1 << 16;
+const WRITING: &str = "writing";
 
 /// A file could not be published: it is absent or what it was before, unless only the folder's fsync failed, when the
 /// new content may or may not survive a crash of the machine.
@@ -61,48 +64,97 @@ pub enum Published {
 /// # Errors
 /// When any step fails, down to the last fsync. The temporary file is removed then.
 pub fn publish(path: &Path, bytes: &[u8]) -> Result<Published, PublishError> {
-    let fail = |step| {
-        move |source| PublishError {
-            path: path.to_owned(),
-            step,
-            source,
-        }
-    };
-    let folder = folder_of(path);
-    make_folders(folder).map_err(fail("making its folder"))?;
-    let published = if fs_err::read(path).is_ok_and(|found| found == bytes) {
-        // Whoever wrote it may have died, or have been a plain copy, before it was durable.
-        File::open(path)
-            .and_then(|file| file.sync_all())
-            .map_err(fail("fsync of the file"))?;
-        Published::AlreadyThere
-    } else {
-        write_and_rename(path, folder, bytes).map_err(fail("writing"))?;
-        Published::Written
-    };
-    sync_folder(folder).map_err(fail("fsync of its folder"))?;
-    Ok(published)
+    if !fs_err::read(path).is_ok_and(|found| found == bytes) {
+        publish_with(path, |output| output.write(bytes))?;
+        return Ok(Published::Written);
+    }
+    // Whoever wrote it may have died, or have been a plain copy, before it was durable.
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(failed(path, "fsync of the file"))?;
+    sync_folder(folder_of(path)).map_err(failed(path, "fsync of its folder"))?;
+    Ok(Published::AlreadyThere)
 }
 
-fn write_and_rename(path: &Path, folder: &Path, bytes: &[u8]) -> io::Result<()> {
+/// As [`publish()`], for what is too large to be held: `write` writes the content piece by piece, and whatever was under
+/// the name is replaced when it has come to its end. Returns what `write` returns. Where another process takes the temporary file away, `write` is
+/// called again, from the start.
+///
+/// # Errors
+/// As [`publish()`], and whatever `write` returns.
+pub fn publish_with<T, E: From<PublishError>>(
+    path: &Path,
+    mut write: impl FnMut(&mut Output<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let folder = folder_of(path);
+    make_folders(folder).map_err(failed(path, "making its folder"))?;
     let mut attempt = 1;
-    loop {
-        let mut temporary = locked_temporary(folder)?;
-        temporary.as_file_mut().write_all(bytes)?;
-        temporary.as_file().sync_all()?;
+    let written = loop {
+        let temporary = locked_temporary(folder).map_err(failed(path, WRITING))?;
+        let mut output = Output {
+            file: BufWriter::with_capacity(BUFFER_BYTES, temporary),
+            path,
+        };
+        let written = write(&mut output)?;
+        if output.finish(attempt == ATTEMPTS)? {
+            break written;
+        }
+        attempt += 1;
+    };
+    sync_folder(folder).map_err(failed(path, "fsync of its folder"))?;
+    Ok(written)
+}
+
+/// What step of publishing `path` an error came from.
+fn failed(path: &Path, step: &'static str) -> impl Fn(io::Error) -> PublishError {
+    move |source| PublishError {
+        path: path.to_owned(),
+        step,
+        source,
+    }
+}
+
+/// A file that [`publish_with`] is about to publish. It is removed when dropped before its end.
+pub struct Output<'a> {
+    file: BufWriter<NamedTempFile<File>>,
+    path: &'a Path,
+}
+
+impl Output<'_> {
+    /// Appends `bytes`.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), PublishError> {
+        self.file
+            .write_all(bytes)
+            .map_err(failed(self.path, WRITING))
+    }
+
+    /// Makes the content durable and gives it its name; `false` when the temporary file was taken away, unless this is
+    /// the last attempt, when that is an error.
+    fn finish(self, last: bool) -> Result<bool, PublishError> {
+        let path = self.path;
+        let fail = failed(path, WRITING);
+        let mut temporary = self
+            .file
+            .into_inner()
+            .map_err(|error| fail(error.into_error()))?;
+        temporary.as_file().sync_all().map_err(&fail)?;
         match fs_err::rename(temporary.path(), path) {
             Ok(()) => {
                 temporary.disable_cleanup(true);
-                return Ok(());
+                Ok(true)
             }
             Err(error) => {
                 let taken = error.kind() == ErrorKind::NotFound && !temporary.path().exists();
-                if !taken || attempt == ATTEMPTS {
-                    return Err(error);
+                if taken && !last {
+                    Ok(false)
+                } else {
+                    Err(fail(error))
                 }
             }
         }
-        attempt += 1;
     }
 }
 

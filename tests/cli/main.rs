@@ -12,6 +12,7 @@ mod damage;
 mod data_mistakes;
 mod demo;
 mod devices;
+mod export;
 mod faults;
 mod growth;
 mod help;

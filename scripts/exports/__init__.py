@@ -1,0 +1,1 @@
+"""The checks of check_exports.py: trainers' own code reads what `madmix export` wrote."""

@@ -155,3 +155,22 @@ fn a_shard_is_not_taken_for_centroids() {
         .expect(2);
     assert_ended!("solve_shard", ended);
 }
+
+#[test]
+fn no_replicates_are_no_intervals() {
+    let project = solved();
+    project
+        .madmix(&["solve", "run", "--replicates", "0"])
+        .expect(0);
+    let mixture: Value = serde_json::from_str(&project.read("run/mixture.json")).unwrap();
+    assert!(mixture.get("uncertainty").is_none(), "{mixture}");
+    let with = Project::new();
+    with.edit(
+        "mix.toml",
+        "[[domain]]",
+        "[mix]\nreplicates = 0\n[[domain]]",
+    );
+    with.run();
+    with.madmix(&["report", "run"]).expect(0);
+    with.madmix(&["compare", "run", "run"]).expect(0);
+}

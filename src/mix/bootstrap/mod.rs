@@ -145,7 +145,7 @@ impl Bootstrap<'_> {
             .map(|view| view.matrix.ncols())
             .sum();
         let each = columns * self.domains.len() * size_of::<f64>();
-        let at_once = (MAX_BYTES / each.max(1)).clamp(1, self.replicates as usize);
+        let at_once = (MAX_BYTES / each.max(1)).clamp(1, self.replicates.max(1) as usize);
         Ok((0..self.replicates)
             .step_by(at_once)
             .map(|start| start..self.replicates.min(start + at_once as u32))

@@ -8,7 +8,7 @@ use clap::Args;
 use super::aggregate::{Aggregated, CENTROIDS, Run};
 use super::solved::MIXTURE;
 use super::{Ending, terminal};
-use crate::config::{self, Config};
+use crate::config::{self, Config, ConfigError};
 use crate::mix::{Aggregation, Analysis, Centroids, Mixture, MixtureSettings, Provenance, Scaling};
 use crate::report;
 use crate::store::{Manifest, ManifestError, Store, publish};
@@ -96,6 +96,23 @@ impl MixArguments {
             layer: layer.or(mix.layer),
         }
     }
+
+    /// The argument that asks centroids for what only shards can give.
+    fn beyond(&self, centroids: &Centroids) -> Option<&'static str> {
+        let origin = centroids.origin();
+        let own_layer = origin.and_then(|origin| origin.layer.clone());
+        let own_aggregation = origin.and_then(|origin| origin.aggregation);
+        let layer = self.layer.map(|layer| layer.to_string());
+        if layer.is_some() && layer != own_layer {
+            Some("--layer")
+        } else if self.aggregation.is_some() && self.aggregation != own_aggregation {
+            Some("--aggregation")
+        } else if self.replicates.is_some_and(|replicates| replicates > 0) {
+            Some("--replicates")
+        } else {
+            None
+        }
+    }
 }
 
 /// Weights, and what else is known of them.
@@ -127,7 +144,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
             Some(found) => found,
             None => return Ok(Ending::Resumable),
         },
-        None => of_centroids(&arguments.run, &arguments.mix.over(&config::Mix::default()))?,
+        None => of_centroids(&arguments.run, &arguments.mix, &config::Mix::default())?,
     };
     if let Some(folder) = folder {
         write(&solved, folder)?;
@@ -156,7 +173,7 @@ fn in_folder(run: &Path, arguments: &MixArguments) -> Result<Option<Solved>> {
         } else {
             config::Mix::default()
         };
-        return Ok(Some(of_centroids(&file, &arguments.over(&mix))?));
+        return Ok(Some(of_centroids(&file, arguments, &mix)?));
     };
     let mut config = configured()?;
     config.set_mix(arguments.over(&config.mix))?;
@@ -198,8 +215,18 @@ pub(super) fn solve(run: &Run<'_>, aggregated: &Aggregated) -> Result<Solved> {
 }
 
 /// The weights of centroids whose samples are not known.
-fn of_centroids(file: &Path, mix: &config::Mix) -> Result<Solved> {
-    let mixture = mixture(&Centroids::read(file)?, mix)?;
+fn of_centroids(file: &Path, arguments: &MixArguments, mix: &config::Mix) -> Result<Solved> {
+    let centroids = Centroids::read(file)?;
+    if let Some(argument) = arguments.beyond(&centroids) {
+        return Err(ConfigError::Value {
+            path: file.to_owned(),
+            message: format!(
+                "{argument} needs the shards of a run, and here are centroids alone: name the folder of the run"
+            ),
+        }
+        .into());
+    }
+    let mixture = mixture(&centroids, &arguments.over(mix))?;
     Ok(Solved {
         mixture,
         analysis: None,

@@ -174,3 +174,28 @@ fn no_replicates_are_no_intervals() {
     with.madmix(&["report", "run"]).expect(0);
     with.madmix(&["compare", "run", "run"]).expect(0);
 }
+
+#[test]
+fn what_takes_shards_is_refused_of_centroids_alone() {
+    let project = solved();
+    let solve = |argument: &str, value: &str| {
+        let file = "run/centroids.safetensors";
+        project.madmix(&["solve", file, argument, value])
+    };
+    for (argument, value) in [
+        ("--layer", "0"),
+        ("--aggregation", "size"),
+        ("--replicates", "100"),
+    ] {
+        let ended = solve(argument, value).expect(2);
+        let said = format!("{argument} needs the shards of a run");
+        assert!(ended.stderr.contains(&said), "{ended}");
+    }
+    for (argument, value) in [
+        ("--layer", "last"),
+        ("--aggregation", "equal"),
+        ("--replicates", "0"),
+    ] {
+        solve(argument, value).expect(0);
+    }
+}

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::assert_ended;
 use crate::project::{Ended, Project, assert_same};
+use crate::samples::picture_row;
 
 /// A project that was run, with today's shares in its config.
 fn solved() -> Project {
@@ -198,4 +199,28 @@ fn what_takes_shards_is_refused_of_centroids_alone() {
     ] {
         solve(argument, value).expect(0);
     }
+}
+
+#[test]
+fn hold_what_no_dataset_but_one_shares() {
+    let project = Project::new();
+    project.edit(
+        "mix.toml",
+        "name = \"Words\"\n",
+        "name = \"Words\"\nhuman = 3\n[[domain.dataset]]\nname = \"more\"\npath = \"more.jsonl\"\nmedia_root = \".\"\n",
+    );
+    let more: String = (0..6).map(|i| picture_row(i) + "\n").collect();
+    project.write("more.jsonl", more);
+    project.edit(
+        "mix.toml",
+        "name = \"Pictures\"",
+        "name = \"Pictures\"\nhuman = 1",
+    );
+    project.edit(
+        "mix.toml",
+        "[[domain]]",
+        "[mix]\nmethod = \"image\"\nhold = [\"Pictures\"]\n[[domain]]",
+    );
+    // Without `more` all that is not held has no picture: no reason to keep the weights back.
+    project.run();
 }

@@ -104,6 +104,60 @@ fn a_path_keeps_what_is_held() {
 }
 
 #[test]
+fn a_lambda_without_weights_is_left_out() {
+    // Equal domains of a size with which λ vanishes beside K, until it is large enough.
+    let row = [1e7, 2e7, 3e7];
+    let same = View {
+        matrix: DMatrix::from_fn(4, 3, |_, j| row[j]),
+        present: vec![true; 4],
+    };
+    let domain = |i: usize| madmix::mix::Domain {
+        name: i.to_string(),
+        size: 1,
+        human: None,
+    };
+    let domains = (0..4).map(domain).collect();
+    let views = BTreeMap::from([(Modality::Text, same)]);
+    let centroids = Centroids::new(domains, views, None).unwrap();
+    for (lambda, points) in [(1e306, 1..25), (5e-323, 0..25), (1e-2, 1..25)] {
+        let parameters = Parameters {
+            lambda,
+            ..Parameters::default()
+        };
+        let solver = Solver::new("mad-mix", &parameters, &[]).unwrap();
+        let path = lambda_path(&centroids, &solver).unwrap();
+        assert!(points.contains(&path.len()), "{lambda}: {}", path.len());
+        for point in path {
+            close(&point.weights, &[0.25; 4], 1e-6, "equal domains");
+        }
+    }
+}
+
+#[test]
+fn what_leaves_nothing_to_divide_is_no_error() {
+    // Without the pictures of the second, all the method's weight is on the domain that is held.
+    let with = |name: &str, datasets: Vec<DatasetMean>| DomainMeans {
+        name: name.to_owned(),
+        human: Some(1.0),
+        datasets,
+    };
+    let mut all = means();
+    let pictures = |dataset: &&DatasetMean| dataset.mean(Modality::Image).is_some();
+    let words = |dataset: &&DatasetMean| dataset.mean(Modality::Image).is_none();
+    let datasets: Vec<_> = all.drain(..).flat_map(|domain| domain.datasets).collect();
+    let mut seen: Vec<_> = datasets.iter().filter(pictures).cloned().collect();
+    let words: Vec<_> = datasets.iter().filter(words).cloned().collect();
+    let second = vec![seen.pop().unwrap(), words[0].clone()];
+    let name = second[0].name().to_owned();
+    let domains = [with("held", seen), with("other", second)];
+    let solver = Solver::new("image", &Parameters::default(), &["held".to_owned()]).unwrap();
+    let influences = without_dataset(&domains, Aggregation::Equal, &solver).unwrap();
+    let without = influences.iter().find(|found| found.without == name);
+    assert_eq!(without.unwrap().weights, None);
+    assert!(influences.iter().any(|found| found.weights.is_some()));
+}
+
+#[test]
 fn a_spectrum_is_that_of_the_methods_own_kernel() {
     for case in ["methods_trimodal", "methods_more_domains_than_columns"] {
         let centroids = from_fixture(case);

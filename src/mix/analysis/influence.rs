@@ -65,6 +65,18 @@ pub fn without_dataset(
     datasets.into_par_iter().map(influence).collect()
 }
 
+/// Whether an error says no more than that there are no weights here: what surrounds a mixture need not have any.
+pub(super) fn too_little(error: &MixError) -> bool {
+    matches!(
+        error,
+        MixError::NoModality { .. }
+            | MixError::NoSize { .. }
+            | MixError::NoView { .. }
+            | MixError::Hold { .. }
+            | MixError::Unsolvable { .. }
+    )
+}
+
 /// The weights from what is left; `None` when that is too little.
 fn weights(
     rest: Result<Centroids, MixError>,
@@ -72,9 +84,7 @@ fn weights(
 ) -> Result<Option<Vec<f64>>, MixError> {
     match rest.and_then(|rest| solver.solve(&rest)) {
         Ok(solution) => Ok(Some(solution.weights)),
-        Err(MixError::NoModality { .. } | MixError::NoSize { .. } | MixError::NoView { .. }) => {
-            Ok(None)
-        }
+        Err(error) if too_little(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }

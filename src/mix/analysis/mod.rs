@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use self::influence::too_little;
 pub use self::influence::{without_dataset, without_modality};
 use super::{Aggregation, Centroids, DomainMeans, MixError, Solver, centroids};
 use crate::modality::Modality;
@@ -28,7 +29,8 @@ const PATH_DECADES: f64 = 3.0;
 /// The same centroids and their neighbourhood, seen from all sides.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Analysis {
-    /// The weights for other λ, over six decades around the one in use; empty for methods without λ.
+    /// The weights for other λ, over six decades around the one in use, less those with which there are none; empty for
+    /// methods without λ.
     pub lambda_path: Vec<LambdaPoint>,
     /// The eigenvalues of the kernel that the method fits δ with, in descending order, at most 1,000; what |δ|² lacks to 1
     /// lies where the kernel is 0, or further down. Empty for methods that fit no δ with one kernel (`avg`, `chameleon`,
@@ -40,7 +42,7 @@ pub struct Analysis {
     /// The weights without each modality, in the order of [`Modality::ALL`]; the last modality of a domain cannot be left
     /// out. Empty for methods that rest on the fused centroids or on none.
     pub without_modality: Vec<Influence>,
-    /// The weights from each layer that was extracted, in the order of the config.
+    /// The weights from each layer that was extracted, in the order of the config, less those that give none.
     pub layers: Vec<LayerWeights>,
     /// `K^[v]` per modality, `[k][k]`, without any scaling. Empty for more than [`MOST_DOMAINS`] domains.
     pub kernels: BTreeMap<Modality, Vec<Vec<f64>>>,
@@ -59,12 +61,13 @@ pub fn analyse(
 ) -> Result<Analysis, MixError> {
     let whole = centroids(domains, aggregation)?;
     let few = domains.len() <= MOST_DOMAINS;
-    let layer = |(layer, centroids): &(String, Centroids)| {
-        let solution = solver.solve(centroids)?;
-        Ok(LayerWeights {
+    let layer = |(layer, centroids): &(String, Centroids)| match solver.solve(centroids) {
+        Ok(solution) => Some(Ok(LayerWeights {
             layer: layer.clone(),
             weights: solution.weights,
-        })
+        })),
+        Err(error) if too_little(&error) => None,
+        Err(error) => Some(Err(error)),
     };
     let mut spectrum = solver.spectrum(&whole, MOST_ROWS)?;
     spectrum.truncate(MOST_LINES);
@@ -77,7 +80,10 @@ pub fn analyse(
             Vec::new()
         },
         without_modality: without_modality(&whole, solver)?,
-        layers: layers.iter().map(layer).collect::<Result<_, MixError>>()?,
+        layers: layers
+            .iter()
+            .filter_map(layer)
+            .collect::<Result<_, MixError>>()?,
         kernels: if few {
             kernels(&whole)
         } else {
@@ -87,7 +93,8 @@ pub fn analyse(
 }
 
 /// The weights for 25 λ in even steps of its logarithm, from a thousandth to a thousand times the one in use, which is
-/// the one in the middle. Nothing for a method without λ.
+/// the one in the middle. Nothing for a method without λ, and none of the λ that there are no weights for: one so small
+/// or so large that double precision ends, or that leaves a method nothing to divide.
 ///
 /// # Errors
 /// As [`Solver::path`].
@@ -95,13 +102,30 @@ pub fn lambda_path(centroids: &Centroids, solver: &Solver) -> Result<Vec<LambdaP
     let middle = (PATH_POINTS / 2) as f64;
     let power = |i: usize| (i as f64 - middle) / middle * PATH_DECADES;
     let lambda = |i| solver.parameters().lambda * 10_f64.powf(power(i));
-    let lambdas: Vec<f64> = (0..PATH_POINTS).map(lambda).collect();
-    let solutions = solver.path(centroids, &lambdas)?.into_iter();
-    let point = |(lambda, solution): (f64, super::Solution)| LambdaPoint {
-        lambda,
-        weights: solution.weights,
+    let lambdas = (0..PATH_POINTS).map(lambda);
+    let lambdas: Vec<f64> = lambdas
+        .filter(|lambda| lambda.is_finite() && *lambda > 0.0)
+        .collect();
+    let points = |lambdas: &[f64]| {
+        let solutions = solver.path(centroids, lambdas)?.into_iter();
+        let point = |(&lambda, solution): (&f64, super::Solution)| LambdaPoint {
+            lambda,
+            weights: solution.weights,
+        };
+        Ok::<Vec<_>, MixError>(lambdas.iter().zip(solutions).map(point).collect())
     };
-    Ok(lambdas.into_iter().zip(solutions).map(point).collect())
+    match points(&lambdas) {
+        Err(MixError::Unsolvable { .. } | MixError::Hold { .. }) => {}
+        all => return all,
+    }
+    let mut found = Vec::new();
+    for lambda in lambdas {
+        match points(&[lambda]) {
+            Err(MixError::Unsolvable { .. } | MixError::Hold { .. }) => {}
+            point => found.append(&mut point?),
+        }
+    }
+    Ok(found)
 }
 
 /// `K^[v]` per modality, `[k][k]`.

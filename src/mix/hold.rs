@@ -33,7 +33,14 @@ pub(super) fn hold(
     let kept: f64 = domains.iter().filter(|d| is_held(d)).map(share).sum();
     let pairs = || domains.iter().zip(weights);
     let free: f64 = pairs().filter(|(d, _)| !is_held(d)).map(|(_, w)| w).sum();
-    if free == 0.0 && kept < 1.0 {
+    // Nothing is left where all that the others could have is what rounding makes of 0.
+    let left = 1.0 - kept;
+    let left = if left < f64::EPSILON * domains.len() as f64 {
+        0.0
+    } else {
+        left
+    };
+    if free == 0.0 && left > 0.0 {
         return Err(problem(
             "the method gives the other domains no weight, so nothing can be scaled".into(),
         ));
@@ -44,7 +51,7 @@ pub(super) fn hold(
         } else if free == 0.0 {
             0.0
         } else {
-            (1.0 - kept) * weight / free
+            left * weight / free
         }
     };
     Ok(pairs().map(weight).collect())
@@ -77,5 +84,29 @@ mod tests {
             );
         }
         assert!((held.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+
+    /// Shares such as 0.1, 0.2, … sum to a little more or less than 1.
+    #[test]
+    fn rounding_is_no_share_of_the_others() {
+        for k in 1..30 {
+            for others in [0, 1] {
+                let domain = |i: u32| Domain {
+                    name: i.to_string(),
+                    size: 1,
+                    human: Some(if i < k { f64::from(i + 1) / 10.0 } else { 0.0 }),
+                };
+                let domains: Vec<_> = (0..k + others).map(domain).collect();
+                let names: Vec<_> = (0..k).map(|i| i.to_string()).collect();
+                for spread in [1.0, 0.0] {
+                    let mut weights = vec![1.0 - spread; domains.len()];
+                    weights[domains.len() - 1] = spread;
+                    weights[0] += 1.0 - spread;
+                    let found = hold(&weights, &domains, &names).unwrap();
+                    assert!(found.iter().all(|weight| *weight >= 0.0), "{k}: {found:?}");
+                    assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+                }
+            }
+        }
     }
 }

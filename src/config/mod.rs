@@ -341,13 +341,6 @@ impl Config {
         if self.extract.workers > MAX_WORKERS {
             return Err(format!("extract.workers must be at most {MAX_WORKERS}"));
         }
-        if self.mix.replicates > MAX_REPLICATES {
-            return Err(format!("mix.replicates must be at most {MAX_REPLICATES}"));
-        }
-        let unknown = |name: &&String| !self.domains.iter().any(|domain| domain.name == **name);
-        if let Some(name) = self.mix.hold.iter().find(unknown) {
-            return Err(format!("mix.hold: there is no domain \"{name}\""));
-        }
         if layers.is_empty() {
             return Err("extract.layers is empty: name at least one, such as \"last\"".into());
         }
@@ -371,13 +364,26 @@ impl Config {
         self.cache.check()?;
         self.media.check()?;
         self.video.check()?;
-        if let Some(layer) = self.mix.layer
-            && !layers.contains(&layer)
+        self.model.device.check()?;
+        self.check_domains()?;
+        self.check_mix()
+    }
+
+    /// The section `[mix]`, which may also come from the command line, after extraction.
+    fn check_mix(&self) -> Result<(), String> {
+        let mix = &self.mix;
+        if mix.replicates > MAX_REPLICATES {
+            return Err(format!("mix.replicates must be at most {MAX_REPLICATES}"));
+        }
+        let unknown = |name: &&String| !self.domains.iter().any(|domain| domain.name == **name);
+        if let Some(name) = mix.hold.iter().find(unknown) {
+            return Err(format!("mix.hold: there is no domain \"{name}\""));
+        }
+        if let Some(layer) = mix.layer
+            && !self.extract.layers.contains(&layer)
         {
             return Err(format!("mix.layer = {layer} is not among extract.layers"));
         }
-        self.model.device.check()?;
-        self.check_domains()?;
         self.check_shares()
     }
 
@@ -459,7 +465,7 @@ impl Config {
     /// When a value is out of range for this run.
     pub fn set_mix(&mut self, mix: Mix) -> Result<(), ConfigError> {
         self.mix = mix;
-        self.check().map_err(|message| ConfigError::Value {
+        self.check_mix().map_err(|message| ConfigError::Value {
             path: self.output.join("config.toml"),
             message,
         })

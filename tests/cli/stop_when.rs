@@ -118,3 +118,20 @@ fn mistakes() {
     let ended = project.madmix(&["run", "mix.toml"]);
     assert_ended!("stop_when_without_intervals", ended.expect(2));
 }
+
+#[test]
+fn a_run_that_ended_early_is_solved_in_any_way() {
+    let project = project(Some("0.9"));
+    project.run();
+    for arguments in [
+        ["--replicates", "0"],
+        ["--replicates", "10"],
+        ["--method", "uniform"],
+    ] {
+        let mut all = vec!["solve", "run"];
+        all.extend(arguments);
+        project.madmix(&all).expect(0);
+        assert_eq!(mixture(&project)["provenance"]["samples"], 64 + 6);
+        project.madmix(&["report", "run"]).expect(0);
+    }
+}

@@ -39,15 +39,11 @@ impl Session {
     /// Opens all that a config names; the devices for the rank that this is on its machine, if there are several.
     pub(super) fn open(path: &Path, local_rank: Option<usize>) -> Result<Self> {
         let config = Config::read(path)?;
-        // A method that does not exist should not be found out after hours of extraction.
         let in_config = |message: String| config::ConfigError::Value {
             path: path.to_owned(),
             message,
         };
-        config
-            .mix
-            .solver()
-            .map_err(|error| in_config(error.to_string()))?;
+        config.check_solvable().map_err(in_config)?;
         if config.output.exists() && !config.output.is_dir() {
             let message = format!(
                 "output is {}, which is a file; name a folder",

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{DatasetSpec, Filter};
 use crate::media::Resampler;
-use crate::mix::{Aggregation, MixError, Parameters, Scaling, Solver};
+use crate::mix::{Aggregation, MixError, Parameters, RestsOn, Scaling, Solver};
 use crate::vlm::{Layer, MropeRule, TextScope};
 
 pub use cache::Cache;
@@ -385,6 +385,42 @@ impl Config {
             return Err(format!("mix.layer = {layer} is not among extract.layers"));
         }
         self.check_shares()
+    }
+
+    /// Checks what solving will ask for, which is better known before hours of extraction than after. A run that was
+    /// extracted can still be solved in another way.
+    ///
+    /// # Errors
+    /// When there is no such method, or it cannot work with what will be extracted.
+    pub fn check_solvable(&self) -> Result<(), String> {
+        let Mix { method, hold, .. } = &self.mix;
+        let rests_on = self
+            .mix
+            .solver()
+            .map_err(|error| error.to_string())?
+            .rests_on();
+        if rests_on == RestsOn::Fused && self.extract.protocol == Protocol::Separate {
+            return Err(format!(
+                "mix.method = \"{method}\" needs modalities that went through the model together: set extract.protocol = \
+                 \"joint\", or take another method"
+            ));
+        }
+        let without = |domain: &&Domain| domain.human.is_none();
+        if let Some(domain) = self.domains.iter().find(without)
+            && !hold.is_empty()
+        {
+            return Err(format!(
+                "mix.hold needs `human` in every [[domain]], as a held share is a part of all of them, and \"{}\" has none",
+                domain.name
+            ));
+        }
+        if self.extract.stop_when.is_some() && rests_on == RestsOn::Nothing {
+            return Err(format!(
+                "extract.stop_when goes by intervals, which mix.method = \"{method}\" has not, as it looks at no sample: \
+                 leave stop_when out, or extract with another method"
+            ));
+        }
+        Ok(())
     }
 
     fn check_stop(&self, stop_when: f64) -> Result<(), String> {

@@ -175,3 +175,21 @@ fn tokenizer_that_is_none() {
     let ended = refused_checkpoint(|project| project.write("model/tokenizer.json", "{}"));
     assert_ended!("checkpoint_bad_tokenizer", ended);
 }
+
+/// What solving would fail at, said before the first sample is read.
+#[test]
+fn what_cannot_be_solved_is_not_extracted() {
+    let with = |extract: &'static str, mix: &'static str| {
+        move |project: &Project| {
+            project.extract(extract);
+            let section = format!("[mix]\n{mix}\n[[domain]]");
+            project.edit("mix.toml", "[[domain]]", &section);
+        }
+    };
+    let fused = with("protocol = \"separate\"", "method = \"fused\"");
+    assert_ended!("config_fused_separate", refused(2, fused));
+    let hold = with("", "hold = [\"Words\"]");
+    assert_ended!("config_hold_without_human", refused(2, hold));
+    let uniform = with("stop_when = 0.01", "method = \"uniform\"");
+    assert_ended!("config_stop_when_uniform", refused(2, uniform));
+}

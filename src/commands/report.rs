@@ -62,6 +62,7 @@ fn analysis(found: &Found) -> Result<Option<Analysis>> {
         Some(run) => run.aggregate()?,
         None => None,
     };
+    let aggregated = aggregated.filter(|aggregated| found.is_of(&aggregated.domains));
     let (Some(run), Some(aggregated)) = (found.run(), aggregated) else {
         tracing::info!(
             "without all shards of the run nothing can be said about what moves the weights"

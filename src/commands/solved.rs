@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use super::aggregate::Run;
 use super::solve;
 use crate::config::{self, Config};
-use crate::mix::{DomainMeans, Mixture, Replicates};
+use crate::mix::{DatasetMean, DomainMeans, Mixture, Replicates};
 use crate::store::{Manifest, Store};
 
 /// The file of the weights in a run's folder.
@@ -62,9 +62,32 @@ impl Found {
         })
     }
 
-    /// The means of the run's shards; `None` where they are not all there.
+    /// The means of the run's shards; `None` where they are not all there, or not those of the mixture.
     pub(super) fn means(&self) -> Result<Option<Vec<DomainMeans>>> {
-        self.run().map_or(Ok(None), |run| run.means())
+        let means = self.run().map_or(Ok(None), |run| run.means())?;
+        Ok(means.filter(|means| self.is_of(means)))
+    }
+
+    /// Whether the mixture was found from these means of the run's shards; a message says so if it was not. A run that
+    /// was taken further has others.
+    pub(super) fn is_of(&self, domains: &[DomainMeans]) -> bool {
+        let Some(Run {
+            manifest, store, ..
+        }) = self.run()
+        else {
+            return false;
+        };
+        let datasets = domains.iter().flat_map(|domain| &domain.datasets);
+        let samples: u64 = datasets.map(DatasetMean::samples).sum();
+        let provenance = &self.mixture.provenance;
+        let same = provenance.samples == samples && provenance.fingerprint == manifest.fingerprint;
+        if !same {
+            tracing::warn!(
+                "the shards of {run} are no longer those that its {MIXTURE} was found from: madmix solve {run}",
+                run = store.root().display()
+            );
+        }
+        same
     }
 
     /// The weights that drawing the samples again gives, by this seed.

@@ -135,3 +135,23 @@ fn a_run_that_ended_early_is_solved_in_any_way() {
         project.madmix(&["report", "run"]).expect(0);
     }
 }
+
+#[test]
+fn a_mixture_that_its_shards_have_outgrown_is_not_explained_by_them() {
+    let project = project(Some("0.9"));
+    project.run();
+    project.edit("mix.toml", "stop_when = 0.9", "");
+    project.madmix(&["extract", "mix.toml"]).expect(0);
+    let report = project.madmix(&["report", "run", "--json"]).expect(0);
+    let report: Value = serde_json::from_str(&report.stdout).unwrap();
+    assert_eq!(report["analysis"], Value::Null);
+    let compared = project
+        .madmix(&["compare", "run", "run", "--json"])
+        .expect(0);
+    let json: Value = serde_json::from_str(&compared.stdout).unwrap();
+    assert_eq!(json["paired"], false);
+    assert!(compared.stderr.contains("madmix solve"), "{compared}");
+    project.madmix(&["solve", "run"]).expect(0);
+    let report = project.madmix(&["report", "run", "--json"]).expect(0);
+    assert!(!report.stderr.contains("no longer"), "{report}");
+}

@@ -79,15 +79,15 @@ impl Rounds {
             let points = 100.0 * reach;
             if reach <= stop_when {
                 tracing::info!(
-                    "after {rounds} of at most {} rounds every weight is known to ± {points:.2} percentage points: that \
+                    "after {rounds} of at most {} rounds every weight is known to ± {points:.3} percentage points: that \
                      is enough",
                     self.all
                 );
                 self.enough = Some(rounds);
             } else {
                 tracing::info!(
-                    "after {rounds} of at most {} rounds a weight is known to ± {points:.2} percentage points at worst; \
-                     ± {:.2} are wanted",
+                    "after {rounds} of at most {} rounds a weight is known to ± {points:.3} percentage points at worst; \
+                     ± {:.3} are wanted",
                     self.all,
                     100.0 * stop_when
                 );

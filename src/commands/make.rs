@@ -109,6 +109,7 @@ impl Maker<'_> {
             if number > 0 && self.stop.load(Ordering::Relaxed) {
                 return Ok(Outcome::Interrupted);
             }
+            let end = part.end;
             let missing = self.missing(part)?;
             if number == 0 {
                 // Once it is known that the folder is of this run.
@@ -128,7 +129,7 @@ impl Maker<'_> {
             if self.make(missing)? == Outcome::Interrupted {
                 return Ok(Outcome::Interrupted);
             }
-            rounds.look(&run)?;
+            rounds.look(&run, end)?;
             if rounds.enough().is_some() {
                 break;
             }

@@ -58,11 +58,12 @@ impl Rounds {
     }
 
     /// Looks at the rounds that are complete by now, one look after the other, until the weights are known well enough.
-    pub(super) fn look(&mut self, run: &Run<'_>) -> Result<()> {
+    /// Those from `end` on are left for later: this process has not been through them, and may be to make some again.
+    pub(super) fn look(&mut self, run: &Run<'_>, end: u32) -> Result<()> {
         let Some(stop_when) = self.stop_when else {
             return Ok(());
         };
-        while self.enough.is_none() && self.next_look < self.all {
+        while self.enough.is_none() && self.next_look <= end && self.next_look < self.all {
             let rounds = self.next_look;
             let manifest = Manifest {
                 enough: Some(rounds),

@@ -1,10 +1,11 @@
 //! Extraction that ends once the weights are known well enough.
 
+use image::ImageFormat;
 use serde_json::Value;
 
 use crate::assert_ended;
 use crate::project::{Project, assert_same};
-use crate::samples::rows;
+use crate::samples::{picture, picture_row, rows};
 
 /// Up to thirteen rounds: thirteen shards of words, one of pictures.
 fn project(stop_when: Option<&str>) -> Project {
@@ -154,4 +155,27 @@ fn a_mixture_that_its_shards_have_outgrown_is_not_explained_by_them() {
     project.madmix(&["solve", "run"]).expect(0);
     let report = project.madmix(&["report", "run", "--json"]).expect(0);
     assert!(!report.stderr.contains("no longer"), "{report}");
+}
+
+#[test]
+fn failed_samples_of_every_round_are_tried_again() {
+    let project = project(None);
+    project.extract("max_failure_rate = 0.9");
+    let rows: String = (0..90).map(|i| picture_row(i) + "\n").collect();
+    project.write("pictures.jsonl", rows);
+    let make = |i| project.write(&format!("{i}.png"), picture(i, ImageFormat::Png));
+    (0..90).filter(|i| i % 3 > 0).for_each(make);
+    fs_err::remove_file(project.path("0.png")).unwrap();
+    fs_err::remove_file(project.path("3.png")).unwrap();
+    project.run();
+    assert_eq!(project.failures().len(), 30);
+    let narrow = reach(&project);
+    // As well as all samples but the failed ones, and a little less.
+    project.extract(&format!("stop_when = {}", 1.05 * narrow));
+    (0..90).filter(|i| i % 3 == 0).for_each(make);
+    project
+        .madmix(&["run", "mix.toml", "--retry-failed"])
+        .expect(0);
+    assert!(mixture(&project)["provenance"]["samples"].as_u64() > Some(128));
+    assert!(project.failures().is_empty(), "{:?}", project.failures());
 }

@@ -11,7 +11,7 @@ use std::ops::Range;
 use anyhow::Result;
 
 use super::aggregate::Run;
-use crate::mix;
+use crate::mix::{self, Replicates};
 use crate::store::Manifest;
 
 /// The rounds of a run, and how many of them were looked at.
@@ -85,6 +85,11 @@ impl Rounds {
                     self.all
                 );
                 self.enough = Some(rounds);
+            } else if reach.is_infinite() {
+                tracing::info!(
+                    "after {rounds} of at most {} rounds the samples do not say how well weights are known",
+                    self.all
+                );
             } else {
                 tracing::info!(
                     "after {rounds} of at most {} rounds a weight is known to ± {points:.3} percentage points at worst; \
@@ -120,7 +125,9 @@ fn reach(run: &Run<'_>) -> Result<Option<f64>> {
             return Ok(Some(f64::INFINITY));
         }
     };
-    let replicates = run.replicates(&domains, run.config.extract.seed)?;
+    let replicates = run
+        .replicates(&domains, run.config.extract.seed)?
+        .filter(|replicates| replicates.weights().len() >= Replicates::FEWEST as usize);
     Ok(Some(replicates.map_or(f64::INFINITY, |replicates| {
         replicates.reach(&weights)
     })))

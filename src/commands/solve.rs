@@ -9,7 +9,10 @@ use super::aggregate::{Aggregated, CENTROIDS, Run};
 use super::solved::MIXTURE;
 use super::{Ending, terminal};
 use crate::config::{self, Config, ConfigError};
-use crate::mix::{Aggregation, Analysis, Centroids, Mixture, MixtureSettings, Provenance, Scaling};
+use crate::mix::{
+    Aggregation, Analysis, Centroids, Mixture, MixtureSettings, Provenance, Replicates, RestsOn,
+    Scaling,
+};
 use crate::report;
 use crate::store::{Manifest, ManifestError, Store, publish};
 use crate::vlm::Layer;
@@ -205,13 +208,30 @@ pub(super) fn check(config: &Config, manifest: &Manifest) -> Result<()> {
 pub(super) fn solve(run: &Run<'_>, aggregated: &Aggregated) -> Result<Solved> {
     let mix = &run.config.mix;
     let mut mixture = mixture(&aggregated.centroids, mix)?;
-    if let Some(replicates) = run.replicates(&aggregated.domains, run.config.extract.seed)? {
+    let replicates = run.replicates(&aggregated.domains, run.config.extract.seed)?;
+    warn_of_lost(mix, replicates.as_ref())?;
+    if let Some(replicates) = replicates {
         mixture = mixture.with_intervals(&replicates);
     }
     Ok(Solved {
         mixture,
         analysis: Some(run.analyse(aggregated)?),
     })
+}
+
+/// A replicate that leaves a domain without samples has no weights, and those that are left know nothing of that domain.
+fn warn_of_lost(mix: &config::Mix, replicates: Option<&Replicates>) -> Result<()> {
+    let found = replicates.map_or(0, |replicates| replicates.weights().len());
+    let lost = mix.replicates as usize - found;
+    // Of three samples or more hardly ever all are left out.
+    if 20 * lost > mix.replicates as usize && mix.solver()?.rests_on() != RestsOn::Nothing {
+        tracing::warn!(
+            "{lost} of {} times the samples drawn again gave no weights: a domain has hardly any samples, and intervals say \
+             nothing of what others would have been",
+            mix.replicates
+        );
+    }
+    Ok(())
 }
 
 /// The weights of centroids whose samples are not known.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{DatasetSpec, Filter};
 use crate::media::Resampler;
-use crate::mix::{Aggregation, MixError, Parameters, RestsOn, Scaling, Solver};
+use crate::mix::{Aggregation, MixError, Parameters, Replicates, RestsOn, Scaling, Solver};
 use crate::vlm::{Layer, MropeRule, TextScope};
 
 pub use cache::Cache;
@@ -31,8 +31,6 @@ pub use protocol::{Protocol, TooLong};
 const MAX_BYTES: u64 = 16 << 20;
 /// The most of `extract.samples_per_dataset`.
 const MAX_SAMPLES: u64 = 1 << 32;
-/// The fewest of `mix.replicates` whose interval a run may be ended by.
-const MIN_REPLICATES: u32 = 100;
 /// The most of `mix.replicates`.
 const MAX_REPLICATES: u32 = 1_000_000;
 /// The most of `extract.workers`: each is a thread.
@@ -429,10 +427,11 @@ impl Config {
                 "extract.stop_when = {stop_when} must be above 0 and below 1: 0.005 is half a percentage point"
             ));
         }
-        if self.mix.replicates < MIN_REPLICATES {
+        let fewest = Replicates::FEWEST;
+        if self.mix.replicates < fewest {
             return Err(format!(
                 "extract.stop_when goes by intervals, which {} replicates do not give: set mix.replicates to at least \
-                 {MIN_REPLICATES}",
+                 {fewest}",
                 self.mix.replicates
             ));
         }

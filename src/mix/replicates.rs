@@ -16,6 +16,8 @@ pub struct Replicates {
 impl Replicates {
     /// The share of cases in which an interval is to hold the truth.
     pub const LEVEL: f64 = 0.95;
+    /// With fewer replicates the ends of an interval are chance.
+    pub const FEWEST: u32 = 100;
 
     /// Of replicates by number, in ascending order; `None` if there are none.
     pub(super) fn new(replicates: Vec<(u32, Vec<f64>)>) -> Option<Self> {

@@ -179,3 +179,25 @@ fn failed_samples_of_every_round_are_tried_again() {
     assert!(mixture(&project)["provenance"]["samples"].as_u64() > Some(128));
     assert!(project.failures().is_empty(), "{:?}", project.failures());
 }
+
+/// Domains of one row are without any sample in most replicates, and those that are left know nothing of them.
+#[test]
+fn a_handful_of_replicates_is_no_interval() {
+    let project = project(Some("0.9"));
+    for i in 0..9 {
+        project.write(&format!("one{i}.jsonl"), rows(i..i + 1));
+        let domain =
+            format!("[[domain]]\nname = \"{i}\"\n[[domain.dataset]]\npath = \"one{i}.jsonl\"\n");
+        let config = project.read("mix.toml") + &domain;
+        project.write("mix.toml", config);
+    }
+    let ended = project.madmix(&["run", "mix.toml"]).expect(0);
+    assert_eq!(words(&project), 13, "{ended}");
+    assert!(ended.stderr.contains("gave no weights"), "{ended}");
+    let mixture = mixture(&project);
+    let replicates = &mixture["uncertainty"]["replicates"];
+    assert!(
+        (1..100).contains(&replicates.as_u64().unwrap()),
+        "{replicates}"
+    );
+}

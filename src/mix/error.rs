@@ -135,7 +135,7 @@ pub enum MixError {
     },
     /// The linear system could not be solved in double precision.
     #[error(
-        "no finite solution with lambda = {lambda}: the centroids are too large for it, raise lambda"
+        "no finite solution with lambda = {lambda:?}: the centroids are too large for it, raise lambda"
     )]
     Unsolvable {
         /// The ridge.

@@ -14,6 +14,7 @@ use crate::export::{
     self, ExportError, Folder, Plan, Prepared, Request, Source, TRAINERS, TrainerEntry, Unit,
 };
 use crate::mix::Mixture;
+use crate::printable::printable;
 use crate::report;
 
 const MIXTURE: &str = "mixture.json";
@@ -131,7 +132,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         &mut folder,
     )?;
     for note in notes {
-        tracing::info!("{note}");
+        tracing::info!("{}", printable(&note));
     }
     tell_caps(&mixture, &plan);
     let usage = entry.trainer.write(&plan, &mut folder)?;
@@ -242,7 +243,7 @@ fn rows(
             if rows != size {
                 tracing::warn!(
                     "dataset {} has {rows} rows here, and had {size} when the mixture was solved: counts go by the {rows}",
-                    spec.name
+                    printable(&spec.name)
                 );
             }
             Ok(Some(rows))
@@ -250,7 +251,7 @@ fn rows(
         Err(error) if matches!(error.problem, DatasetProblem::NoFile) => {
             tracing::warn!(
                 "dataset {}: there is no {} here; its {size} rows are taken from the mixture",
-                spec.name,
+                printable(&spec.name),
                 spec.path.display()
             );
             Ok(None)
@@ -267,7 +268,7 @@ fn tell_caps(mixture: &Mixture, plan: &Plan) {
         if planned.weight < domain.weight * (1.0 - 1e-9) {
             tracing::warn!(
                 "max-epochs holds domain {} at {:.2} % in place of {:.2} %; the rest falls to the others",
-                domain.name,
+                printable(&domain.name),
                 100.0 * planned.weight,
                 100.0 * domain.weight
             );

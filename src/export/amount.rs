@@ -61,6 +61,18 @@ impl Amount<'_> {
     }
 }
 
+/// How long to train, for trainers that are exact with a budget and else draw by shares until a dataset is used up.
+pub(super) fn how_long(plan: &Plan) -> &'static str {
+    match plan.budget {
+        Some(_) => {
+            "Train without streaming and for one epoch: the counts say how often rows are seen.\n"
+        }
+        None => {
+            "An epoch ends with the first dataset that is used up; a budget (--budget) sets exact counts instead.\n"
+        }
+    }
+}
+
 /// What percentages come to when they can only be whole.
 pub(super) struct Rounded {
     /// How many times the whole dataset is drawn.

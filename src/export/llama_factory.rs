@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::amount::{Amount, keys};
+use super::amount::{Amount, how_long, keys};
 use super::look::Look;
 use super::rows::VideoPlaceholder;
 use super::{ExportError, Folder, Form, Needs, Plan, Trainer, TrainerEntry, quote};
@@ -70,10 +70,11 @@ impl Trainer for LlamaFactory {
         folder.write(INFO, &format!("{:#}\n", Value::Object(info)))?;
         let fragment = folder.write(FRAGMENT, &yaml)?;
         Ok(format!(
-            "Put the lines of {} into the training YAML, beside model and template:\n    cat {} >> train.yaml\n    llamafactory-cli train train.yaml\n\
-             without streaming, and for one epoch (num_train_epochs: 1): the counts say how often rows are seen.\n",
+            "Put the lines of {} into the training YAML, beside model and template:\n    cat {} >> train.yaml\n    \
+             llamafactory-cli train train.yaml\n{}",
             fragment.display(),
             quote::shell(quote::path(&fragment)?),
+            how_long(plan),
         ))
     }
 }
@@ -103,7 +104,7 @@ fn described(amount: &Amount<'_>) -> Result<Value, ExportError> {
         columns.insert(format!("{key}s"), json!(key));
     }
     let mut entry = json!({
-        "file_name": quote::unglobbed(path)?,
+        "file_name": quote::for_datasets(path)?,
         "formatting": "sharegpt",
         "columns": columns,
         // Those that are left out would be unset.

@@ -72,7 +72,8 @@ fn entry(text: &mut String, path: &str, strategy: &str) {
 
 fn exact(plan: &Plan) -> Result<String, ExportError> {
     let mut text = plan.comments();
-    text.push_str("# random:N takes N rows without a seed; the counts are exact, the choice of rows is not repeatable\n");
+    text.push_str("# random:N picks rows without a seed, in every process others: counts are exact, the choice is not repeatable; \
+         `madmix export --to jsonl` writes the chosen rows themselves\n");
     text.push_str("datasets:\n");
     for amount in plan.amounts() {
         let path = quote::path(&amount.dataset.spec.path)?;

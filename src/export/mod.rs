@@ -1,7 +1,8 @@
 //! Mixtures as trainers read them: one file per trainer.
 //!
 //! A [`Plan`] says of every dataset where it lies, which share of the training samples it is to give and, for a budget,
-//! exactly how many. A [`Trainer`] writes it down in its own words, into a folder, and says how those files are used. A
+//! exactly how many. [`prepare()`] makes one of a mixture, and writes files of rows in the place of those that a trainer
+//! cannot read. A [`Trainer`] writes it down in its own words, into a folder, and says how those files are used. A
 //! further trainer is one file that implements [`Trainer`] and one line in [`TRAINERS`].
 
 mod amount;

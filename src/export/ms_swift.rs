@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 
+use super::amount::how_long;
 use super::rows::VideoPlaceholder;
 use super::{ExportError, Folder, Form, Needs, Plan, Trainer, TrainerEntry, quote};
 
@@ -41,11 +42,11 @@ impl Trainer for MsSwift {
             "export ROOT_IMAGE_DIR={media}\nDATASET_ARGS=(\n  --dataset\n"
         );
         for amount in &amounts {
-            let path = quote::unglobbed(&amount.dataset.spec.path)?;
-            if path.contains("::") || path.trim() != path {
+            let path = quote::for_datasets(&amount.dataset.spec.path)?;
+            if path.trim() != path {
                 return Err(ExportError::Path {
                     path: amount.dataset.spec.path.clone(),
-                    problem: "ms-swift takes what precedes `::` for a hub, and drops spaces at the ends; rename it",
+                    problem: "ms-swift drops spaces at the ends of a path; rename it",
                 });
             }
             let word = match amount.dataset.count {
@@ -70,9 +71,9 @@ impl Trainer for MsSwift {
         text.push_str("  --split_dataset_ratio 0\n)\n");
         let path = folder.write(FILE, &text)?;
         Ok(format!(
-            "Train, in bash, with\n    source {}\n    swift sft \"${{DATASET_ARGS[@]}}\" …\n\
-             without --streaming, and for one epoch (--num_train_epochs 1): the counts say how often each row is seen.\n",
+            "Train, in bash, with\n    source {}\n    swift sft \"${{DATASET_ARGS[@]}}\" …\n{}",
             quote::shell(quote::path(&path)?),
+            how_long(plan),
         ))
     }
 }

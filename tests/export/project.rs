@@ -18,7 +18,7 @@ pub(crate) const DATASETS: [(&str, &str, &str, u64); 4] = [
         "we ird/it's \"5%\" #1: é.jsonl",
         10,
     ),
-    ("図(a,b)%50", "Doc's \"C\"", "図 $HOME.json", 30),
+    ("図(a,b)%50", "Doc's \"C\"", "図 ~HOME%20.json", 30),
     ("unwanted", "Nothing", "unwanted.jsonl", 7),
 ];
 
@@ -63,7 +63,7 @@ pub(crate) fn file_of(name: &str, rows: u64, picture: bool) -> String {
     {
         return serde_json::to_string(&rows).unwrap();
     }
-    rows.iter().map(|row| format!("{row}\n")).collect()
+    rows.iter().map(|row| row.to_string() + "\n").collect()
 }
 
 impl Project {

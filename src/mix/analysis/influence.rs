@@ -24,10 +24,11 @@ pub fn without_modality(
         .filter(|(_, view)| used(view))
         .map(|(modality, _)| *modality);
     let influence = |removed: Modality| {
-        let mut rest = centroids.modalities().clone();
-        rest.remove(&removed);
-        let domains = centroids.domains().to_vec();
-        let rest = Centroids::new(domains, rest, centroids.fused().cloned());
+        let rest = centroids.modalities().iter();
+        let rest = rest.filter(|(modality, _)| **modality != removed);
+        let rest = rest.map(|(modality, view)| (*modality, view.clone()));
+        // No method that comes here looks at the fused centroids.
+        let rest = Centroids::new(centroids.domains().to_vec(), rest.collect(), None);
         Ok(Influence {
             without: removed.name().to_owned(),
             weights: weights(rest, solver)?,
@@ -65,16 +66,19 @@ pub fn without_dataset(
     datasets.into_par_iter().map(influence).collect()
 }
 
-/// The weights from what is left; `None` when that is too little.
+/// The weights from what is left; `None` when that is too little (for `hold`: when no other domain has a weight).
 fn weights(
     rest: Result<Centroids, MixError>,
     solver: &Solver,
 ) -> Result<Option<Vec<f64>>, MixError> {
     match rest.and_then(|rest| solver.solve(&rest)) {
         Ok(solution) => Ok(Some(solution.weights)),
-        Err(MixError::NoModality { .. } | MixError::NoSize { .. } | MixError::NoView { .. }) => {
-            Ok(None)
-        }
+        Err(
+            MixError::NoModality { .. }
+            | MixError::NoSize { .. }
+            | MixError::NoView { .. }
+            | MixError::Hold { .. },
+        ) => Ok(None),
         Err(error) => Err(error),
     }
 }

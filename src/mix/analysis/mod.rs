@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::influence::{without_dataset, without_modality};
-use super::{Aggregation, Centroids, DomainMeans, MixError, Solver, centroids};
+use super::{Aggregation, Centroids, DomainMeans, MixError, Solution, Solver, View, centroids};
 use crate::modality::Modality;
 
 /// Domains up to which kernels are kept and datasets left out: both grow with the square of the domains.
@@ -28,7 +28,8 @@ const PATH_DECADES: f64 = 3.0;
 /// The same centroids and their neighbourhood, seen from all sides.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Analysis {
-    /// The weights for other λ, over six decades around the one in use; empty for methods without λ.
+    /// The weights for other λ, over six decades around the one in use, as far as they can be found; empty for methods
+    /// without λ.
     pub lambda_path: Vec<LambdaPoint>,
     /// The eigenvalues of the kernel that the method fits δ with, in descending order, at most 1,000; what |δ|² lacks to 1
     /// lies where the kernel is 0, or further down. Empty for methods that fit no δ with one kernel (`avg`, `chameleon`,
@@ -87,17 +88,26 @@ pub fn analyse(
 }
 
 /// The weights for 25 λ in even steps of its logarithm, from a thousandth to a thousand times the one in use, which is
-/// the one in the middle. Nothing for a method without λ.
+/// the one in the middle. The smallest are left out where double precision does not suffice for them. Nothing for a
+/// method without λ.
 ///
 /// # Errors
-/// As [`Solver::path`].
+/// As [`Solver::solve`].
 pub fn lambda_path(centroids: &Centroids, solver: &Solver) -> Result<Vec<LambdaPoint>, MixError> {
     let middle = (PATH_POINTS / 2) as f64;
     let power = |i: usize| (i as f64 - middle) / middle * PATH_DECADES;
     let lambda = |i| solver.parameters().lambda * 10_f64.powf(power(i));
-    let lambdas: Vec<f64> = (0..PATH_POINTS).map(lambda).collect();
-    let solutions = solver.path(centroids, &lambdas)?.into_iter();
-    let point = |(lambda, solution): (f64, super::Solution)| LambdaPoint {
+    let mut lambdas: Vec<f64> = (0..PATH_POINTS)
+        .map(lambda)
+        .filter(|lambda| lambda.is_finite() && *lambda > 0.0)
+        .collect();
+    let solutions = loop {
+        match solver.path(centroids, &lambdas) {
+            Err(MixError::Unsolvable { .. }) => drop(lambdas.remove(0)),
+            solutions => break solutions?,
+        }
+    };
+    let point = |(lambda, solution): (f64, Solution)| LambdaPoint {
         lambda,
         weights: solution.weights,
     };
@@ -107,7 +117,7 @@ pub fn lambda_path(centroids: &Centroids, solver: &Solver) -> Result<Vec<LambdaP
 /// `K^[v]` per modality, `[k][k]`.
 pub fn kernels(centroids: &Centroids) -> BTreeMap<Modality, Vec<Vec<f64>>> {
     let views = centroids.modalities().iter();
-    let kernel = |(modality, view): (&Modality, &super::View)| {
+    let kernel = |(modality, view): (&Modality, &View)| {
         let kernel = &view.matrix * view.matrix.transpose();
         let rows = kernel.row_iter();
         let rows = rows.map(|row| row.iter().copied().collect());

@@ -104,7 +104,7 @@ fn described(amount: &Amount<'_>) -> Result<Value, ExportError> {
         columns.insert(format!("{key}s"), json!(key));
     }
     let mut entry = json!({
-        "file_name": quote::for_datasets(path)?,
+        "file_name": quote::unglobbed(path)?,
         "formatting": "sharegpt",
         "columns": columns,
         // Those that are left out would be unset.

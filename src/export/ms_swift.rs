@@ -42,7 +42,7 @@ impl Trainer for MsSwift {
             "export ROOT_IMAGE_DIR={media}\nDATASET_ARGS=(\n  --dataset\n"
         );
         for amount in &amounts {
-            let path = quote::for_datasets(&amount.dataset.spec.path)?;
+            let path = quote::unglobbed(&amount.dataset.spec.path)?;
             if path.trim() != path {
                 return Err(ExportError::Path {
                     path: amount.dataset.spec.path.clone(),

@@ -46,17 +46,17 @@ pub fn path(path: &Path) -> Result<&str, ExportError> {
     })
 }
 
-/// A path as text for the library `datasets`, which takes the names of files for patterns and addresses, and puts in
-/// what the environment has for a name behind `$`.
+/// A path as text for the library `datasets`, which takes the names of files for patterns, puts in variables of the
+/// environment, and cuts at `::`.
 ///
 /// # Errors
-/// When it is not UTF-8, or has what the library would replace.
-pub fn for_datasets(file: &Path) -> Result<&str, ExportError> {
+/// When it is not UTF-8 or has what is taken for more than a name.
+pub fn unglobbed(file: &Path) -> Result<&str, ExportError> {
     let text = path(file)?;
     if text.contains(['*', '?', '[', '$']) || text.contains("::") {
         return Err(ExportError::Path {
             path: file.to_owned(),
-            problem: "the library `datasets` gives *, ?, [, $ and :: a meaning of its own; rename it",
+            problem: "the library `datasets` takes *, ?, [, $ and :: in it for more than a name; rename it",
         });
     }
     Ok(text)

@@ -39,7 +39,7 @@ impl Trainer for VeOmni {
         let amounts = plan.amounts();
         let (mut sources, mut names, mut weights) = (String::new(), String::new(), String::new());
         for amount in &amounts {
-            let path = quote::for_datasets(&amount.dataset.spec.path)?;
+            let path = quote::unglobbed(&amount.dataset.spec.path)?;
             if path.contains(',') {
                 return Err(ExportError::Path {
                     path: amount.dataset.spec.path.clone(),

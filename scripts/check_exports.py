@@ -9,7 +9,8 @@ names it. --install makes a virtual environment with the readers that are light 
 on in it. Trainers that are no packages are read from a checkout of their repository, named by --checkout: llava-next,
 qwen-vl-finetune, internvl, veomni, llama-factory, ms-swift.
 
-Checked with PyYAML 6.0.3, datasets 5.2.0, webdataset 1.0.2, mosaicml-streaming 0.13.0 and megatron-energon 7.4.1.
+Checked with PyYAML 6.0.3, datasets 5.2.0, webdataset 1.0.2, mosaicml-streaming 0.13.0 and megatron-energon 7.4.1, and
+with LLaVA-NeXT df17966, LLaMA-Factory ff6d4d1, ms-swift 3602360, Qwen3-VL 9658872, InternVL 2410d1d, VeOmni d977449.
 """
 
 import argparse

@@ -82,11 +82,6 @@ def load(path):
     return module
 
 
-def rows_by_file(export):
-    """The number of rows in every planned file, by path, and the dataset's name."""
-    return {str(dataset["path"]): dataset["name"] for dataset in export.used}
-
-
 def count(names):
     return dict(collections.Counter(names))
 

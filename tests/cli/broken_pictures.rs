@@ -122,7 +122,7 @@ fn a_domain_without_a_usable_sample() {
     project.extract(ALL_MAY_FAIL);
     assert_ended!(
         "pictures_all_broken_and_allowed",
-        project.madmix(&["run", "mix.toml"]).expect(1)
+        project.madmix(&["run", "mix.toml"]).expect(2)
     );
     assert_eq!(project.failures().len(), 6);
 }

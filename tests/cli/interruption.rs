@@ -166,7 +166,7 @@ fn killed_while_mending_the_files_end_the_same() {
         .unwrap();
     }
     // The domain of pictures has no usable sample yet.
-    project.madmix(&["run", "mix.toml"]).expect(1);
+    project.madmix(&["run", "mix.toml"]).expect(2);
     for i in 0..6 {
         fs_err::rename(
             project.path(&format!("{i}.gone")),

@@ -13,7 +13,7 @@ use crate::modality::Modality;
 /// Domains up to which kernels are kept and datasets left out: both grow with the square of the domains.
 pub const MOST_DOMAINS: usize = 200;
 
-/// Rows of the smaller of K and `XᵀX` up to which there is a spectrum: its time grows with their cube.
+/// Rows of the smaller of K and `XᵀX` up to which there are a λ path and a spectrum: their time grows with the cube.
 pub const MOST_ROWS: usize = 2048;
 
 /// Lines of a spectrum that are kept.
@@ -28,8 +28,8 @@ const PATH_DECADES: f64 = 3.0;
 /// The same centroids and their neighbourhood, seen from all sides.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Analysis {
-    /// The weights for other λ, over six decades around the one in use, as far as they can be found; empty for methods
-    /// without λ.
+    /// The weights for other λ, over six decades around the one in use; empty for methods without λ, and where both domains
+    /// and columns are more than [`MOST_ROWS`].
     pub lambda_path: Vec<LambdaPoint>,
     /// The eigenvalues of the kernel that the method fits δ with, in descending order, at most 1,000; what |δ|² lacks to 1
     /// lies where the kernel is 0, or further down. Empty for methods that fit no δ with one kernel (`avg`, `chameleon`,
@@ -70,7 +70,11 @@ pub fn analyse(
     let mut spectrum = solver.spectrum(&whole, MOST_ROWS)?;
     spectrum.truncate(MOST_LINES);
     Ok(Analysis {
-        lambda_path: lambda_path(&whole, solver)?,
+        lambda_path: if rows_to_solve(&whole) <= MOST_ROWS {
+            lambda_path(&whole, solver)?
+        } else {
+            Vec::new()
+        },
         spectrum,
         without_dataset: if few {
             without_dataset(domains, aggregation, solver)?
@@ -85,6 +89,13 @@ pub fn analyse(
             BTreeMap::new()
         },
     })
+}
+
+/// Rows of the smaller of K and `XᵀX`.
+fn rows_to_solve(centroids: &Centroids) -> usize {
+    let views = centroids.modalities().values();
+    let columns: usize = views.map(|view| view.matrix.ncols()).sum();
+    columns.min(centroids.domains().len())
 }
 
 /// The weights for 25 λ in even steps of its logarithm, from a thousandth to a thousand times the one in use, which is

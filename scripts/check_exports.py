@@ -1,15 +1,16 @@
 """Has the trainers' own code read what `madmix export` writes, and counts what it draws.
 
-    python scripts/check_exports.py --madmix target/release/madmix [--install VENV]
+    python scripts/check_exports.py [--madmix target/release/madmix] [--install VENV]
         [--require READER,…] [--only READER,…] [--checkout NAME=PATH …]
 
 Makes a small project with names that try to break out of every syntax, exports it for every trainer, with a budget and
 without, and lets the reader of each draw 20,000 samples. A reader that is not installed is skipped, unless --require
 names it. --install makes a virtual environment with the readers that are light (PyYAML, datasets, webdataset) and goes
-on in it. Trainers that are no packages are read from a checkout of their repository, named by --checkout: llava-next,
+on in it; without --madmix that is all. Trainers that are no packages are read from a checkout of their repository, named by --checkout: llava-next,
 qwen-vl-finetune, internvl, veomni, llama-factory, ms-swift.
 
-Checked with PyYAML 6.0.3, datasets 5.2.0, webdataset 1.0.2, mosaicml-streaming 0.13.0 and megatron-energon 7.4.1.
+Checked with PyYAML 6.0.3, datasets 5.2.0, webdataset 1.0.2, mosaicml-streaming 0.13.0 and megatron-energon 7.4.1, and
+with LLaVA-NeXT df17966, LLaMA-Factory ff6d4d1, ms-swift 3602360, Qwen3-VL 9658872, InternVL 2410d1d, VeOmni d977449.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from pathlib import Path
 from exports import from_source, project, python_files, yaml_files
 from exports.common import Export, Skipped
 
-LIGHT = ["PyYAML", "datasets", "webdataset"]
+LIGHT = ["PyYAML==6.0.3", "datasets==5.2.0", "webdataset==1.0.2"]
 
 # The readers of every trainer.
 READERS = {
@@ -42,12 +43,14 @@ READERS = {
 }
 
 
-def install(folder):
-    """Goes on in a virtual environment that has the light readers."""
+def install(folder, goes_on):
+    """Makes a virtual environment that has the light readers, and goes on in it."""
     python = folder / "bin" / "python"
     if not python.exists():
         venv.create(folder, with_pip=True)
     subprocess.run([python, "-m", "pip", "install", "--quiet", *LIGHT], check=True)
+    if not goes_on:
+        return
     arguments = [word for word in sys.argv if not word.startswith("--install=")]
     if "--install" in arguments:
         at = arguments.index("--install")
@@ -71,14 +74,17 @@ def check(reader, export, required):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--madmix", type=Path, required=True, help="the program")
+    parser.add_argument("--madmix", type=Path, help="the program")
     parser.add_argument("--install", type=Path, metavar="VENV", help="make this environment and go on in it")
     parser.add_argument("--require", default="", help="readers that may not be skipped, with commas")
     parser.add_argument("--only", default="", help="trainers to check, with commas")
     parser.add_argument("--checkout", action="append", default=[], metavar="NAME=PATH")
     arguments = parser.parse_args()
     if arguments.install:
-        install(arguments.install)
+        install(arguments.install, bool(arguments.madmix))
+        return
+    if not arguments.madmix:
+        parser.error("--madmix is needed to check anything")
     required = set(filter(None, arguments.require.split(",")))
     chosen = set(filter(None, arguments.only.split(",")))
     checkouts = {name: Path(path) for name, path in (text.split("=", 1) for text in arguments.checkout)}

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.dont_write_bytecode = True
+# One check in a hundred thousand fails by chance.
+SIGMAS = 4.5
 DRAWS = 20_000
 
 
@@ -47,7 +49,7 @@ class Export:
         assert dict(found) == expected, f"drew {dict(found)}, planned {expected}"
 
     def expect_shares(self, found):
-        """Of each dataset as many as its weight says, to three standard deviations."""
+        """Of each dataset as many as its weight says, to SIGMAS standard deviations."""
         n = sum(found.values())
         assert n >= DRAWS * 0.9, f"only {n} were drawn"
         names = {dataset["name"] for dataset in self.used}
@@ -55,7 +57,7 @@ class Export:
         for dataset in self.used:
             weight, share = dataset["weight"], found.get(dataset["name"], 0) / n
             sigma = math.sqrt(weight * (1 - weight) / n)
-            assert abs(share - weight) <= 3 * sigma, f"{dataset['name']!r}: {share:.5f} of {n}, planned {weight:.5f}"
+            assert abs(share - weight) <= SIGMAS * sigma, f"{dataset['name']!r}: {share:.5f} of {n}, planned {weight:.5f}"
 
     def checkout(self, name, *paths):
         """The root of a checkout of a project's repository that has these files."""
@@ -80,11 +82,6 @@ def load(path):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def rows_by_file(export):
-    """The number of rows in every planned file, by path, and the dataset's name."""
-    return {str(dataset["path"]): dataset["name"] for dataset in export.used}
 
 
 def count(names):

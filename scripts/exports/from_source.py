@@ -13,7 +13,7 @@ import subprocess
 import types
 from pathlib import Path
 
-from .common import count, only
+from .common import SIGMAS, count, only
 
 QUIET = types.SimpleNamespace(info=lambda *_: None, warning=lambda *_: None)
 
@@ -175,7 +175,7 @@ def drawn(export, found):
     for dataset in export.used:
         sigma = math.sqrt(dataset["weight"] * (1 - dataset["weight"]) / n)
         share = found.get(dataset["name"], 0) / n
-        assert abs(share - dataset["weight"]) <= 3 * sigma, f"{dataset['name']!r}: {share} of {n}"
+        assert abs(share - dataset["weight"]) <= SIGMAS * sigma, f"{dataset['name']!r}: {share} of {n}"
 
 
 def ms_swift(export):

@@ -190,6 +190,12 @@ impl Run<'_> {
             seed,
             replicates: mix.replicates,
         };
+        if domains.len() > Bootstrap::MAX_DOMAINS && mix.replicates > 0 {
+            tracing::info!(
+                "no intervals for more than {} domains: every replicate would have to be solved",
+                Bootstrap::MAX_DOMAINS
+            );
+        }
         let shards = self.manifest.shards() * bootstrap.passes()? as u64;
         let bar = terminal::bar("drawing samples again", shards, false);
         let found = bootstrap.run(|dataset, take| {

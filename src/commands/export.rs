@@ -131,12 +131,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         entry.trainer.needs(),
         &mut folder,
     )?;
+    let rows = folder.written().len();
     for note in notes {
         tracing::info!("{}", printable(&note));
     }
     tell_caps(&mixture, &plan);
     let usage = entry.trainer.write(&plan, &mut folder)?;
-    for file in folder.written() {
+    // The files of rows are in the notes.
+    for file in &folder.written()[rows..] {
         tracing::info!("wrote {}", file.display());
     }
     let text = if arguments.json {

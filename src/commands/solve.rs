@@ -10,8 +10,8 @@ use super::solved::MIXTURE;
 use super::{Ending, terminal};
 use crate::config::{self, Config, ConfigError};
 use crate::mix::{
-    Aggregation, Analysis, Centroids, Mixture, MixtureSettings, Provenance, Replicates, RestsOn,
-    Scaling,
+    Aggregation, Analysis, Bootstrap, Centroids, Mixture, MixtureSettings, Provenance, Replicates,
+    RestsOn, Scaling,
 };
 use crate::report;
 use crate::store::{Manifest, ManifestError, Store, publish};
@@ -209,7 +209,9 @@ pub(super) fn solve(run: &Run<'_>, aggregated: &Aggregated) -> Result<Solved> {
     let mix = &run.config.mix;
     let mut mixture = mixture(&aggregated.centroids, mix)?;
     let replicates = run.replicates(&aggregated.domains, run.config.extract.seed)?;
-    warn_of_lost(mix, replicates.as_ref())?;
+    if aggregated.domains.len() <= Bootstrap::MAX_DOMAINS {
+        warn_of_lost(mix, replicates.as_ref())?;
+    }
     if let Some(replicates) = replicates {
         mixture = mixture.with_intervals(&replicates);
     }

@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{DatasetSpec, Filter};
 use crate::media::Resampler;
-use crate::mix::{Aggregation, MixError, Parameters, Replicates, RestsOn, Scaling, Solver};
+use crate::mix::{
+    Aggregation, Bootstrap, MixError, Parameters, Replicates, RestsOn, Scaling, Solver,
+};
 use crate::vlm::{Layer, MropeRule, TextScope};
 
 pub use cache::Cache;
@@ -433,6 +435,12 @@ impl Config {
                 "extract.stop_when goes by intervals, which {} replicates do not give: set mix.replicates to at least \
                  {fewest}",
                 self.mix.replicates
+            ));
+        }
+        if self.domains.len() > Bootstrap::MAX_DOMAINS {
+            return Err(format!(
+                "extract.stop_when goes by intervals, which there are for at most {} domains",
+                Bootstrap::MAX_DOMAINS
             ));
         }
         Ok(())

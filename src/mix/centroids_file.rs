@@ -18,8 +18,8 @@ use crate::store::{Published, checksum, publish, read_regular};
 
 const FORMAT: u32 = 1;
 const METADATA_KEY: &str = "madmix";
-/// The largest file that is read; a thousand domains of the widest model take a quarter.
-const MAX_BYTES: u64 = 1 << 30;
+/// The largest file that is read: a hundred thousand domains of two modalities and 896 columns take a third.
+const MAX_BYTES: u64 = 4 << 30;
 
 #[derive(Serialize, Deserialize)]
 struct Metadata {

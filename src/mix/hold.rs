@@ -1,5 +1,6 @@
 //! Domains whose share is not up for discussion.
 
+use super::total::total;
 use super::{Domain, MixError};
 
 /// `weights` with the domains `held` at their share of all `human` shares, and the others scaled to what is left.
@@ -27,12 +28,12 @@ pub(super) fn hold(
         return Err(problem("every `human` is 0".into()));
     }
     // By the largest first: the sum of huge shares may overflow.
-    let all: f64 = domains.iter().map(|domain| human(domain) / largest).sum();
+    let all = total(domains.iter().map(|domain| human(domain) / largest));
     let is_held = |domain: &Domain| held.contains(&domain.name);
     let share = |domain: &Domain| human(domain) / largest / all;
-    let kept: f64 = domains.iter().filter(|d| is_held(d)).map(share).sum();
+    let kept = total(domains.iter().filter(|d| is_held(d)).map(share));
     let pairs = || domains.iter().zip(weights);
-    let free: f64 = pairs().filter(|(d, _)| !is_held(d)).map(|(_, w)| w).sum();
+    let free = total(pairs().filter(|(d, _)| !is_held(d)).map(|(_, w)| *w));
     // Nothing is left where all that the others could have is what rounding makes of 0.
     let left = 1.0 - kept;
     let left = if left < f64::EPSILON * domains.len() as f64 {

@@ -1,5 +1,6 @@
 //! The hand-tuned shares of the config.
 
+use super::total::total;
 use super::{Centroids, Method, MixError, RestsOn, Solution};
 
 /// The domains' `human` shares, scaled to sum to 1.
@@ -25,7 +26,7 @@ impl Method for Human {
             return Err(MixError::HumanZero);
         }
         // By the largest first: the sum of huge shares may overflow.
-        let total: f64 = shares.iter().map(|share| share / largest).sum();
+        let total = total(shares.iter().map(|share| share / largest));
         let weights = shares.iter().map(|share| share / largest / total).collect();
         Ok(Solution::of_weights(Self::NAME, weights))
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::total::total;
 use super::{
     Aggregation, Centroids, Human, Method, MixError, MixtureError, Parameters, Scaling, Solution,
     Uniform,
@@ -343,7 +344,7 @@ fn baselines(centroids: &Centroids) -> Result<BTreeMap<String, Vec<f64>>, MixErr
 }
 
 fn check_weights(what: &str, weights: &[f64]) -> Result<(), MixtureError> {
-    let sum: f64 = weights.iter().sum();
+    let sum = total(weights.iter().copied());
     if weights.iter().all(|weight| *weight >= 0.0) && (sum - 1.0).abs() <= TOLERANCE {
         return Ok(());
     }

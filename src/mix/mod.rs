@@ -29,6 +29,7 @@ mod mixture_error;
 mod orthogonal;
 mod replicates;
 mod solver;
+mod total;
 mod uniform;
 mod unimodal;
 

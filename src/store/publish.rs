@@ -268,3 +268,6 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
         result => result,
     }
 }
+
+#[cfg(test)]
+mod tests;

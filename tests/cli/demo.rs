@@ -5,12 +5,13 @@ use serde_json::Value;
 use crate::assert_ended;
 use crate::project::{Ended, Project, REPOSITORY, assert_same};
 
-const FILES: [&str; 17] = [
+const FILES: [&str; 18] = [
     "centroids.safetensors",
     "config.toml",
     "failures.jsonl",
     "manifest.json",
     "mixture.json",
+    "report.html",
     "shards/charts/00000.safetensors",
     "shards/dialogues/00000.safetensors",
     "shards/geometry/00000.safetensors",

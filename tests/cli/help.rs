@@ -17,6 +17,8 @@ fn every_subcommand_explains_itself() {
     assert_ended!("help_extract", help(&["extract", "--help"]));
     assert_ended!("help_status", help(&["status", "--help"]));
     assert_ended!("help_solve", help(&["solve", "--help"]));
+    assert_ended!("help_report", help(&["report", "--help"]));
+    assert_ended!("help_compare", help(&["compare", "--help"]));
     assert_ended!("help_export", help(&["export", "--help"]));
     assert_ended!("help_cache", help(&["cache", "--help"]));
     assert_ended!("help_cache_list", help(&["cache", "list", "--help"]));

@@ -23,6 +23,7 @@ mod old_files;
 mod other_run;
 mod project;
 mod ranks;
+mod report;
 mod same_bytes;
 mod samples;
 mod solve;

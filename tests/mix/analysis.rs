@@ -94,6 +94,16 @@ fn a_path_is_what_solvers_with_each_lambda_find() {
 }
 
 #[test]
+fn a_path_leaves_out_ridges_that_drown_in_rounding() {
+    let centroids = super::text_only(&[&[1e9; 4], &[1e9; 4], &[1e9; 4]]);
+    let path = lambda_path(&centroids, &solver("text")).unwrap();
+    assert!((1..25).contains(&path.len()), "{}", path.len());
+    assert!((path[path.len() - 1].lambda - 2e3).abs() < 1e-6);
+    let none = super::text_only(&[&[1e200; 4], &[1e200; 4]]);
+    assert!(lambda_path(&none, &solver("text")).unwrap().is_empty());
+}
+
+#[test]
 fn a_path_keeps_what_is_held() {
     let parameters = Parameters::default();
     let solver = Solver::new("image", &parameters, &["Language".to_owned()]).unwrap();

@@ -11,7 +11,7 @@ use crate::dataset::order;
 use crate::export::{ExportError, Folder, Plan, PlannedDataset};
 use crate::store::Output;
 
-/// What [`mixture`] wrote.
+/// What [`mixture()`] wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drawn {
     /// The file.

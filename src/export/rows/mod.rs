@@ -1,6 +1,6 @@
 //! Files of rows, for trainers that cannot choose rows themselves.
 //!
-//! [`subset`] writes the rows that a dataset's filter keeps, [`mixture`] the rows of a whole plan, drawn to its counts
+//! [`subset()`] writes the rows that a dataset's filter keeps, [`mixture()`] the rows of a whole plan, drawn to its counts
 //! and shuffled. Both write rows of the form that [`Layout`] says, made from what [`Dataset::read`] makes of them, so
 //! every irregularity that is tolerated there is gone here. Rows stream from file to file; none is held for longer than
 //! its batch.

@@ -7,7 +7,7 @@ use super::reader::{BATCH, Reader, batch};
 use crate::export::{ExportError, Folder, PlannedDataset};
 use crate::store::folder_name;
 
-/// What [`subset`] wrote.
+/// What [`subset()`] wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subset {
     /// The file.

@@ -24,10 +24,11 @@ pub fn without_modality(
         .filter(|(_, view)| used(view))
         .map(|(modality, _)| *modality);
     let influence = |removed: Modality| {
-        let mut rest = centroids.modalities().clone();
-        rest.remove(&removed);
-        let domains = centroids.domains().to_vec();
-        let rest = Centroids::new(domains, rest, centroids.fused().cloned());
+        let rest = centroids.modalities().iter();
+        let rest = rest.filter(|(modality, _)| **modality != removed);
+        let rest = rest.map(|(modality, view)| (*modality, view.clone()));
+        // No method that comes here looks at the fused centroids.
+        let rest = Centroids::new(centroids.domains().to_vec(), rest.collect(), None);
         Ok(Influence {
             without: removed.name().to_owned(),
             weights: weights(rest, solver)?,
@@ -77,7 +78,7 @@ pub(super) fn too_little(error: &MixError) -> bool {
     )
 }
 
-/// The weights from what is left; `None` when that is too little.
+/// The weights from what is left; `None` when that is too little (for `hold`: when no other domain has a weight).
 fn weights(
     rest: Result<Centroids, MixError>,
     solver: &Solver,

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use self::influence::too_little;
 pub use self::influence::{without_dataset, without_modality};
-use super::{Aggregation, Centroids, DomainMeans, MixError, Solver, centroids};
+use super::{Aggregation, Centroids, DomainMeans, MixError, Solution, Solver, View, centroids};
 use crate::modality::Modality;
 
 /// Domains up to which kernels are kept and datasets left out: both grow with the square of the domains.
 pub const MOST_DOMAINS: usize = 200;
 
-/// Rows of the smaller of K and `XᵀX` up to which there is a spectrum: its time grows with their cube.
+/// Rows of the smaller of K and `XᵀX` up to which there are a λ path and a spectrum: their time grows with the cube.
 pub const MOST_ROWS: usize = 2048;
 
 /// Lines of a spectrum that are kept.
@@ -30,7 +30,7 @@ const PATH_DECADES: f64 = 3.0;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Analysis {
     /// The weights for other λ, over six decades around the one in use, less those with which there are none; empty for
-    /// methods without λ.
+    /// methods without λ, and where both domains and columns are more than [`MOST_ROWS`].
     pub lambda_path: Vec<LambdaPoint>,
     /// The eigenvalues of the kernel that the method fits δ with, in descending order, at most 1,000; what |δ|² lacks to 1
     /// lies where the kernel is 0, or further down. Empty for methods that fit no δ with one kernel (`avg`, `chameleon`,
@@ -72,7 +72,11 @@ pub fn analyse(
     let mut spectrum = solver.spectrum(&whole, MOST_ROWS)?;
     spectrum.truncate(MOST_LINES);
     Ok(Analysis {
-        lambda_path: lambda_path(&whole, solver)?,
+        lambda_path: if rows_to_solve(&whole) <= MOST_ROWS {
+            lambda_path(&whole, solver)?
+        } else {
+            Vec::new()
+        },
         spectrum,
         without_dataset: if few {
             without_dataset(domains, aggregation, solver)?
@@ -92,12 +96,19 @@ pub fn analyse(
     })
 }
 
+/// Rows of the smaller of K and `XᵀX`.
+fn rows_to_solve(centroids: &Centroids) -> usize {
+    let views = centroids.modalities().values();
+    let columns: usize = views.map(|view| view.matrix.ncols()).sum();
+    columns.min(centroids.domains().len())
+}
+
 /// The weights for 25 λ in even steps of its logarithm, from a thousandth to a thousand times the one in use, which is
 /// the one in the middle. Nothing for a method without λ, and none of the λ that there are no weights for: one so small
 /// or so large that double precision ends, or that leaves a method nothing to divide.
 ///
 /// # Errors
-/// As [`Solver::path`].
+/// As [`Solver::solve`].
 pub fn lambda_path(centroids: &Centroids, solver: &Solver) -> Result<Vec<LambdaPoint>, MixError> {
     let middle = (PATH_POINTS / 2) as f64;
     let power = |i: usize| (i as f64 - middle) / middle * PATH_DECADES;
@@ -108,7 +119,7 @@ pub fn lambda_path(centroids: &Centroids, solver: &Solver) -> Result<Vec<LambdaP
         .collect();
     let points = |lambdas: &[f64]| {
         let solutions = solver.path(centroids, lambdas)?.into_iter();
-        let point = |(&lambda, solution): (&f64, super::Solution)| LambdaPoint {
+        let point = |(&lambda, solution): (&f64, Solution)| LambdaPoint {
             lambda,
             weights: solution.weights,
         };
@@ -131,7 +142,7 @@ pub fn lambda_path(centroids: &Centroids, solver: &Solver) -> Result<Vec<LambdaP
 /// `K^[v]` per modality, `[k][k]`.
 pub fn kernels(centroids: &Centroids) -> BTreeMap<Modality, Vec<Vec<f64>>> {
     let views = centroids.modalities().iter();
-    let kernel = |(modality, view): (&Modality, &super::View)| {
+    let kernel = |(modality, view): (&Modality, &View)| {
         let kernel = &view.matrix * view.matrix.transpose();
         let rows = kernel.row_iter();
         let rows = rows.map(|row| row.iter().copied().collect());

@@ -53,7 +53,11 @@ struct Common {
 }
 
 impl Bootstrap<'_> {
-    /// The weights of all replicates; `None` for a method that knows of no samples, and if none could be solved.
+    /// With more domains there are no intervals: every replicate has to be solved.
+    pub const MAX_DOMAINS: usize = 1000;
+
+    /// The weights of all replicates; `None` for a method that knows of no samples, for more than
+    /// [`Bootstrap::MAX_DOMAINS`] domains, and if no replicate could be solved.
     ///
     /// `each_shard` is asked for the shards of a dataset, by its number among those of all domains, and gives them one by
     /// one; the same in every call. It is asked more than once where memory for all replicates at once would be too much.
@@ -64,7 +68,10 @@ impl Bootstrap<'_> {
         &self,
         each_shard: impl Fn(usize, &mut dyn FnMut(&Shard) -> Result<(), MixError>) -> Result<(), E>,
     ) -> Result<Option<Replicates>, E> {
-        if self.solver.rests_on() == RestsOn::Nothing || self.replicates == 0 {
+        if self.solver.rests_on() == RestsOn::Nothing
+            || self.replicates == 0
+            || self.domains.len() > Self::MAX_DOMAINS
+        {
             return Ok(None);
         }
         let common = self.common()?;

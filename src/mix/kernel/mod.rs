@@ -15,6 +15,7 @@ use nalgebra::{DMatrix, DVector};
 use self::cholesky::Factor;
 pub(super) use self::gram::Scaled;
 use self::gram::{between_columns, between_domains};
+use super::total::total;
 use super::{Centroids, MixError, Scaling};
 
 /// Views with the smaller of their two products, which serves every λ.
@@ -154,7 +155,7 @@ pub(super) fn softmax_over(scores: &DVector<f64>, present: &[bool], temperature:
         false => 0.0,
     };
     let powers: Vec<f64> = pairs().map(power).collect();
-    let total: f64 = powers.iter().sum();
+    let total = total(powers.iter().copied());
     powers.into_iter().map(|power| power / total).collect()
 }
 

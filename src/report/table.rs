@@ -24,7 +24,8 @@ pub fn mixture_table(mixture: &Mixture) -> String {
         rows.push(columns.cells(domain, i));
     }
     let mut text = align(&rows, 1);
-    if rows.iter().flatten().any(|cell| cell.ends_with('*')) {
+    let mut pairs = mixture.domains.iter().zip(columns.human.unwrap_or(&[]));
+    if pairs.any(|(domain, human)| noise(domain, *human) == Some(Noise::Beyond)) {
         text.push_str("* the human share lies outside the interval\n");
     }
     text

@@ -130,3 +130,11 @@ fn an_analysis_of_many_domains_fits_on_a_screen() {
 fn nothing_known_is_nothing_said() {
     assert_eq!(analysis_text(&demo(), &Analysis::default()), "");
 }
+
+#[test]
+fn a_name_that_ends_with_a_star_is_no_difference() {
+    for human in [None, Some(1.0)] {
+        let text = mixture_table(&mixture(["VQA*", "b*"], human));
+        assert!(!text.contains("human share"), "{text}");
+    }
+}

@@ -109,11 +109,11 @@ fn sorted<'a>(
 fn largest(mixture: &Mixture, weights: &[f64]) -> Option<Largest> {
     let pairs = || mixture.domains.iter().zip(weights).enumerate();
     let difference = |domain: &MixtureDomain, weight: f64| weight - domain.weight;
-    let (index, (domain, weight)) = pairs().max_by(|(_, (a, x)), (_, (b, y))| {
-        difference(a, **x)
-            .abs()
-            .total_cmp(&difference(b, **y).abs())
-    })?;
+    // Of two that differ by rounding the first counts, on every machine; `max_by` keeps the last.
+    let size = |domain, weight| (difference(domain, weight).abs() / ROUNDING).round();
+    let (index, (domain, weight)) = pairs()
+        .rev()
+        .max_by(|(_, (a, x)), (_, (b, y))| size(a, **x).total_cmp(&size(b, **y)))?;
     let leaves = |(_, (domain, weight)): &(usize, (&MixtureDomain, &f64))| {
         noise(domain, **weight) == Some(Noise::Beyond)
     };

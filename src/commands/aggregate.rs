@@ -19,6 +19,8 @@ use crate::store::{Failure, Manifest, ManifestDataset, Shard, ShardState, Store}
 pub(super) const FAILURES: &str = "failures.jsonl";
 /// The file of the centroids in a run's folder.
 pub(super) const CENTROIDS: &str = "centroids.safetensors";
+/// The file of the weights in a run's folder.
+pub(super) const MIXTURE: &str = "mixture.json";
 /// With fewer samples of a modality than this in a whole domain a person should look at them.
 const FEW: u64 = 16;
 
@@ -82,6 +84,18 @@ pub(super) fn each_shard(
         }
     }
     Ok(lacking)
+}
+
+/// The run's config and manifest were written together; an edited one no longer says what the shards are.
+pub(super) fn check(config: &Config, manifest: &Manifest) -> Result<()> {
+    let configured = config.domains.iter().flat_map(|domain| &domain.datasets);
+    let names = manifest.datasets.iter().map(|dataset| &dataset.name);
+    anyhow::ensure!(
+        configured.map(|dataset| &dataset.name).eq(names),
+        "config.toml in {} names other datasets than its manifest.json: run `madmix extract` with the config that is meant",
+        config.output.display()
+    );
+    Ok(())
 }
 
 impl Run<'_> {
@@ -261,7 +275,7 @@ impl Run<'_> {
         let datasets = &self.manifest.datasets;
         let samples = datasets
             .iter()
-            .map(|dataset| (dataset.name.clone(), self.manifest.wanted_samples(dataset)));
+            .map(|dataset| (dataset.name.clone(), dataset.samples));
         let rate = self.config.extract.max_failure_rate;
         let mut failures = FailureLimit::new(samples, rate, Some(&list));
         for (dataset, gathered) in datasets.iter().zip(gathered) {

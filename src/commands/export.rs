@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 
+use super::aggregate::MIXTURE;
 use super::{Ending, terminal};
 use crate::config::{self, Config};
 use crate::dataset::{self, DatasetProblem};
@@ -16,8 +17,6 @@ use crate::export::{
 use crate::mix::Mixture;
 use crate::printable::printable;
 use crate::report;
-
-const MIXTURE: &str = "mixture.json";
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -80,16 +79,13 @@ fn domain_epochs(text: &str) -> Result<(String, f64), String> {
 }
 
 impl Arguments {
-    fn request(&self) -> Result<Request> {
+    fn request(&self) -> Request {
         let steps = match (self.steps, self.batch) {
-            (Some(steps), Some(batch)) => Some(
-                steps
-                    .checked_mul(batch)
-                    .context("--steps times --batch is too large a budget")?,
-            ),
+            // A product that is too large is also too large a budget.
+            (Some(steps), Some(batch)) => Some(steps.saturating_mul(batch)),
             _ => None,
         };
-        Ok(Request {
+        Request {
             budget: self.budget.or(steps),
             max_epochs: self.max_epochs,
             max_epochs_of: self.max_epochs_of.iter().cloned().collect(),
@@ -98,7 +94,7 @@ impl Arguments {
                 By::Tokens => Unit::Tokens,
             },
             seed: self.seed,
-        })
+        }
     }
 }
 
@@ -108,7 +104,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         return Ok(Ending::Done);
     };
     let entry = export::trainer(to)?;
-    let request = arguments.request()?;
+    let request = arguments.request();
     if request.unit == Unit::Tokens && !entry.trainer.draws_tokens() {
         return Err(ExportError::DrawsSamples {
             trainer: entry.name,

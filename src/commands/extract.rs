@@ -1,25 +1,13 @@
 //! `madmix extract`: the missing shards of this process's share, and the centroids once all are there.
 
-use std::path::PathBuf;
-
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use super::make::make;
+use super::make::{Arguments, make};
 use super::session::Session;
 use super::{Ending, stop};
 use crate::launch::{LaunchError, Share};
 use crate::store::{ManifestDataset, Store};
-
-/// What `run` and `extract` have in common.
-#[derive(Args)]
-pub(super) struct Arguments {
-    /// The TOML file that describes the run.
-    pub config: PathBuf,
-    /// Make shards that hold failed samples again, after the data was mended.
-    #[arg(long)]
-    pub retry_failed: bool,
-}
 
 #[derive(Args)]
 pub(super) struct ShareArguments {

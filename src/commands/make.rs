@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use clap::Args;
 use crossbeam_channel::bounded;
 use rayon::prelude::*;
 
@@ -14,7 +16,7 @@ use super::aggregate::FAILURES;
 use super::cached::Cached;
 use super::rounds::Rounds;
 use super::session::Session;
-use super::{extract::Arguments, terminal};
+use super::terminal;
 use crate::extract::{
     self, DatasetPlan, DatasetWork, FailureLimit, Job, Outcome, Placed, Queue, ShardWork, Tally,
 };
@@ -24,6 +26,16 @@ use crate::vlm::{self, device::Opened};
 
 /// Shards that may wait to be kept in the cache.
 const MADE: usize = 4;
+
+/// What `run` and `extract` have in common.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The TOML file that describes the run.
+    pub config: PathBuf,
+    /// Make shards that hold failed samples again, after the data was mended.
+    #[arg(long)]
+    pub retry_failed: bool,
+}
 
 /// What making shards needs from one round to the next.
 struct Maker<'a> {

@@ -53,7 +53,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Extract what is missing, solve, and print the weights: the main job.
-    Run(extract::Arguments),
+    Run(make::Arguments),
     /// Say what would be done, and what is wrong with the data; change nothing.
     Plan(plan::Arguments),
     /// Make the missing shards, or a share of them, and the centroids, without solving.

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::extract::Arguments;
+use super::make::Arguments;
 use super::{Ending, extract, solve};
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {

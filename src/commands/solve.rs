@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 
-use super::aggregate::{Aggregated, CENTROIDS, Run};
-use super::solved::MIXTURE;
+use super::aggregate::{Aggregated, CENTROIDS, MIXTURE, Run, check};
 use super::{Ending, terminal};
 use crate::config::{self, Config, ConfigError};
 use crate::mix::{
@@ -190,18 +189,6 @@ fn in_folder(run: &Path, arguments: &MixArguments) -> Result<Option<Solved>> {
         Some(aggregated) => Ok(Some(solve(&run, &aggregated)?)),
         None => Ok(None),
     }
-}
-
-/// The run's config and manifest were written together; an edited one no longer says what the shards are.
-pub(super) fn check(config: &Config, manifest: &Manifest) -> Result<()> {
-    let configured = config.domains.iter().flat_map(|domain| &domain.datasets);
-    let names = manifest.datasets.iter().map(|dataset| &dataset.name);
-    anyhow::ensure!(
-        configured.map(|dataset| &dataset.name).eq(names),
-        "config.toml in {} names other datasets than its manifest.json: run `madmix extract` with the config that is meant",
-        config.output.display()
-    );
-    Ok(())
 }
 
 /// The weights of a run, with their intervals.

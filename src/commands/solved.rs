@@ -4,14 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use super::aggregate::Run;
-use super::solve;
+use super::aggregate::{MIXTURE, Run, check};
 use crate::config::{self, Config};
 use crate::mix::{DatasetMean, DomainMeans, Mixture, Replicates};
 use crate::store::{Manifest, Store};
-
-/// The file of the weights in a run's folder.
-pub(super) const MIXTURE: &str = "mixture.json";
 
 /// A mixture, and the run that it is of where its folder is there.
 pub(super) struct Found {
@@ -45,7 +41,7 @@ impl Found {
         config
             .set_mix(settings(&mixture, &config)?)
             .with_context(|| format!("{} is of another config", file.display()))?;
-        solve::check(&config, &manifest)?;
+        check(&config, &manifest)?;
         Ok(Self {
             mixture,
             folder: Some((config, manifest, Store::at(path))),

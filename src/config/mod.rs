@@ -375,6 +375,13 @@ impl Config {
         if mix.replicates > MAX_REPLICATES {
             return Err(format!("mix.replicates must be at most {MAX_REPLICATES}"));
         }
+        let fewest = Replicates::FEWEST;
+        if (1..fewest).contains(&mix.replicates) {
+            return Err(format!(
+                "mix.replicates = {} are too few for an interval: take at least {fewest}, or 0 for none",
+                mix.replicates
+            ));
+        }
         let unknown = |name: &&String| !self.domains.iter().any(|domain| domain.name == **name);
         if let Some(name) = mix.hold.iter().find(unknown) {
             return Err(format!("mix.hold: there is no domain \"{name}\""));
@@ -429,13 +436,10 @@ impl Config {
                 "extract.stop_when = {stop_when} must be above 0 and below 1: 0.005 is half a percentage point"
             ));
         }
-        let fewest = Replicates::FEWEST;
-        if self.mix.replicates < fewest {
-            return Err(format!(
-                "extract.stop_when goes by intervals, which {} replicates do not give: set mix.replicates to at least \
-                 {fewest}",
-                self.mix.replicates
-            ));
+        if self.mix.replicates == 0 {
+            return Err(
+                "extract.stop_when goes by intervals, which mix.replicates = 0 turns off".into(),
+            );
         }
         if self.domains.len() > Bootstrap::MAX_DOMAINS {
             return Err(format!(

@@ -1,6 +1,9 @@
 //! How much is drawn of each dataset, in words that several trainers share.
 
-use super::{Plan, PlannedDataset, PlannedDomain, quote};
+use super::{ExportError, Plan, PlannedDataset, PlannedDomain, quote};
+
+/// How often a trainer's file names a dataset that it takes several passes over.
+const MAX_LISTED: u64 = 1000;
 
 /// How many samples are to be drawn of a dataset.
 pub(super) struct Amount<'a> {
@@ -41,6 +44,25 @@ impl Amount<'_> {
     pub(super) fn passes(&self) -> (u64, u64) {
         let samples = self.samples.round() as u64;
         (samples / self.dataset.size, samples % self.dataset.size)
+    }
+
+    /// Whole passes and a rest, as [`Amount::passes`], for a trainer that has to be told of every pass.
+    ///
+    /// # Errors
+    /// When that would be too often to be written down.
+    pub(super) fn listed_passes(&self, trainer: &'static str) -> Result<(u64, u64), ExportError> {
+        let (passes, rest) = self.passes();
+        if passes > MAX_LISTED {
+            return Err(ExportError::Trainer {
+                trainer,
+                problem: format!(
+                    "dataset {} would be listed {passes} times, and more than {MAX_LISTED} is not sensible; give a \
+                     smaller budget, cap its domain with --max-epochs, or take `--to jsonl`",
+                    self.dataset.spec.name
+                ),
+            });
+        }
+        Ok((passes, rest))
     }
 
     /// The dataset with its share, for a comment.

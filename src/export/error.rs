@@ -127,6 +127,20 @@ pub enum ExportError {
         /// The mixture.
         path: PathBuf,
     },
+    /// A file of the export would replace a dataset.
+    #[error(
+        "{} is one of the datasets, and the export would replace it: choose another folder with --out", path.display()
+    )]
+    Input {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The folder for the files is none.
+    #[error("{} is a file: name a folder with --out", path.display())]
+    NotAFolder {
+        /// The file.
+        path: PathBuf,
+    },
     /// A path has no place in a trainer's file.
     #[error("cannot write {} into a trainer's file: {problem}", path.display())]
     Path {
@@ -187,6 +201,9 @@ impl ExportError {
                 | Self::DrawsSamples { .. }
                 | Self::NotConfigured { .. }
                 | Self::OtherDomain { .. }
+                | Self::NoDatasets { .. }
+                | Self::Input { .. }
+                | Self::NotAFolder { .. }
         )
     }
 }

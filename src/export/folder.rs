@@ -12,6 +12,8 @@ pub type Progress = Box<dyn Fn(u64, u64)>;
 pub struct Folder {
     root: PathBuf,
     written: Vec<PathBuf>,
+    /// What may not be replaced.
+    inputs: Vec<PathBuf>,
     progress: Progress,
 }
 
@@ -26,6 +28,7 @@ impl Folder {
         Self {
             root: root.into(),
             written: Vec::new(),
+            inputs: Vec::new(),
             progress,
         }
     }
@@ -35,12 +38,31 @@ impl Folder {
         &self.root
     }
 
+    /// Keeps files that the export is made from: none of them is ever replaced.
+    pub(super) fn keep<'a>(&mut self, inputs: impl Iterator<Item = &'a Path>) {
+        let there = inputs.filter_map(|path| fs_err::canonicalize(path).ok());
+        self.inputs.extend(there);
+    }
+
+    /// The path of a file that may be written.
+    fn target(&self, name: &str) -> Result<PathBuf, ExportError> {
+        let root = &self.root;
+        if root.exists() && !root.is_dir() {
+            return Err(ExportError::NotAFolder { path: root.clone() });
+        }
+        let path = root.join(name);
+        match fs_err::canonicalize(&path) {
+            Ok(found) if self.inputs.contains(&found) => Err(ExportError::Input { path }),
+            _ => Ok(path),
+        }
+    }
+
     /// Writes a file, replacing one of that name, and returns its path.
     ///
     /// # Errors
-    /// As [`publish()`].
+    /// When the file is one of the export's datasets; and as [`publish()`].
     pub fn write(&mut self, name: &str, text: &str) -> Result<PathBuf, ExportError> {
-        let path = self.root.join(name);
+        let path = self.target(name)?;
         publish(&path, text.as_bytes())?;
         self.written.push(path.clone());
         Ok(path)
@@ -50,13 +72,13 @@ impl Folder {
     /// returned. `write` also gets whom to tell of its progress.
     ///
     /// # Errors
-    /// As [`publish_with`].
+    /// As [`Folder::write`].
     pub(super) fn write_with<T>(
         &mut self,
         name: &str,
         mut write: impl FnMut(&mut Output<'_>, &Progress) -> Result<T, ExportError>,
     ) -> Result<(PathBuf, T), ExportError> {
-        let path = self.root.join(name);
+        let path = self.target(name)?;
         // What an export that was killed has left here may be as large as the file itself.
         let parent = path.parent().unwrap_or(&self.root);
         clean_stale_temporaries(parent).map_err(|source| PublishError {

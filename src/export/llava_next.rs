@@ -77,7 +77,7 @@ fn exact(plan: &Plan) -> Result<String, ExportError> {
     text.push_str("datasets:\n");
     for amount in plan.amounts() {
         let path = quote::path(&amount.dataset.spec.path)?;
-        let (passes, rest) = amount.passes();
+        let (passes, rest) = amount.listed_passes(ENTRY.name)?;
         let _ = writeln!(text, "  # {}", amount.described());
         for _ in 0..passes {
             entry(&mut text, path, "all");

@@ -29,6 +29,7 @@ pub fn prepare(
     needs: Needs,
     folder: &mut Folder,
 ) -> Result<Prepared, ExportError> {
+    folder.keep(sources.iter().map(|source| source.spec.path.as_path()));
     let plan = Plan::new(mixture, sources, request)?;
     let mut notes = Vec::new();
     if !needs.whole_files {
@@ -65,7 +66,11 @@ pub fn prepare(
             video: needs.video,
             named: false,
         };
-        let subset = rows::subset(dataset, layout, folder)?;
+        let subset = match rows::subset(dataset, layout, folder) {
+            // Nothing is drawn of it anyway.
+            Err(ExportError::NothingReadable { .. }) if dataset.count == Some(0) => continue,
+            subset => subset?,
+        };
         notes.push(note(dataset, reason, &subset));
         source.spec.path = subset.path;
         source.spec.filter = None;

@@ -53,6 +53,7 @@ impl Trainer for QwenVl {
         );
         let mut used = Vec::new();
         for ((amount, rounded), name) in amounts.iter().zip(&rounded).zip(&names) {
+            amount.listed_passes(ENTRY.name)?;
             let _ = write!(
                 python,
                 "    # {}\n    {}: {{\n        \"annotation_path\": {},\n        \"data_path\": {},\n    }},\n",

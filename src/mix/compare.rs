@@ -114,8 +114,10 @@ fn places(first: &Mixture, second: &Mixture) -> Result<Vec<usize>, MixtureError>
 fn apart(first: &Mixture, i: usize, second: &Mixture, j: usize) -> Option<(f64, f64)> {
     let (a, b) = (&first.domains[i], &second.domains[j]);
     let difference = b.weight - a.weight;
-    let down = (b.weight - b.low?).hypot(a.high? - a.weight);
-    let up = (b.high? - b.weight).hypot(a.weight - a.low?);
+    // A weight may lie outside its own interval, which then says nothing about that side.
+    let reach = |from: f64, to: f64| (to - from).max(0.0);
+    let down = reach(b.low?, b.weight).hypot(reach(a.weight, a.high?));
+    let up = reach(b.weight, b.high?).hypot(reach(a.low?, a.weight));
     Some((difference - down, difference + up))
 }
 

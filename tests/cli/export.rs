@@ -290,3 +290,47 @@ fn a_filter_is_not_left_to_the_trainer() {
             .contains("[DIR]/words.jsonl")
     );
 }
+
+#[test]
+fn a_dataset_is_never_replaced() {
+    let project = Project::new();
+    project.edit("mix.toml", "words.jsonl", "data/mixture.jsonl");
+    let rows = project.read("words.jsonl");
+    project.write("data/mixture.jsonl", &rows);
+    project.run();
+    let jsonl = ["run", "--to", "jsonl", "--budget", "20", "--out"];
+    let ended = export(&project, &[&jsonl[..], &["data"]].concat()).expect(2);
+    assert!(
+        ended.stderr.contains("the export would replace it"),
+        "{ended}"
+    );
+    assert_eq!(project.read("data/mixture.jsonl"), rows);
+    let ended = export(&project, &[&jsonl[..], &["mix.toml"]].concat()).expect(2);
+    assert!(ended.stderr.contains("mix.toml is a file"), "{ended}");
+}
+
+#[test]
+fn a_budget_beyond_all_sense_is_refused() {
+    let project = solved();
+    let most = u64::MAX.to_string();
+    for arguments in [
+        &[
+            "run",
+            "--to",
+            "llava-next",
+            "--steps",
+            &most,
+            "--batch",
+            "2",
+        ][..],
+        &["run", "--to", "jsonl", "--budget", &most],
+    ] {
+        export(&project, arguments).expect(2);
+    }
+    let often = ["run", "--to", "llava-next", "--budget", "100000"];
+    let ended = export(&project, &often).expect(1);
+    assert!(
+        ended.stderr.contains("words would be listed 6250 times"),
+        "{ended}"
+    );
+}

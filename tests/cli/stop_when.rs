@@ -126,7 +126,7 @@ fn a_run_that_ended_early_is_solved_in_any_way() {
     project.run();
     for arguments in [
         ["--replicates", "0"],
-        ["--replicates", "10"],
+        ["--replicates", "100"],
         ["--method", "uniform"],
     ] {
         let mut all = vec!["solve", "run"];

@@ -6,6 +6,7 @@
 mod broken_pictures;
 mod cache;
 mod cache_command;
+mod centroids;
 mod compare;
 mod config_mistakes;
 mod damage;

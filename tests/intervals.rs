@@ -239,6 +239,74 @@ fn intervals_hold_the_truth_as_often_as_they_say() {
     }
 }
 
+/// The first samples of a shard.
+fn first(shard: &Shard, samples: usize) -> Shard {
+    let mut shard = shard.clone();
+    shard.rows.truncate(samples);
+    for pooled in shard.modalities.values_mut() {
+        pooled.tokens.truncate(samples);
+        for matrix in pooled.layers.values_mut() {
+            let d = matrix.columns();
+            let data = matrix.data()[..samples * d].to_vec();
+            *matrix = Matrix::new(samples, d, data).unwrap();
+        }
+    }
+    shard
+}
+
+/// Ending a run as soon as the intervals are narrow ends it more readily where they are narrow by chance. What that costs
+/// has to stay small, for `extract.stop_when` to mean what it says.
+#[test]
+fn looking_after_every_round_costs_little() {
+    let world = World::new(8, 4, 16, 512, 4.0);
+    let solver = solver("mad-mix");
+    let truth = world.weights(&world.truth(), &solver);
+    // Known after about half of the rounds.
+    let all = world.draw(&mut Random::new(1));
+    let half: Vec<Shard> = all.iter().map(|shard| first(shard, 256)).collect();
+    let wanted = world
+        .replicates(&half, &solver, 400)
+        .reach(&world.weights(&half, &solver));
+    let ended: Vec<(usize, usize, bool)> = (0..300_u64)
+        .into_par_iter()
+        .map(|draw| {
+            let all = world.draw(&mut Random::new(9_000 + draw));
+            let mut rounds = 1;
+            loop {
+                let shards: Vec<Shard> = all.iter().map(|s| first(s, 64 * rounds)).collect();
+                let replicates = world.replicates(&shards, &solver, 200);
+                let weights = world.weights(&shards, &solver);
+                if replicates.reach(&weights) <= wanted || rounds == 8 {
+                    let holds = |(i, weight): (usize, &f64)| {
+                        let (low, high) = replicates.interval(i);
+                        (low..=high).contains(weight)
+                    };
+                    let held = truth.iter().enumerate().filter(|&(i, w)| holds((i, w)));
+                    let off = weights.iter().zip(&truth).map(|(w, t)| (w - t).abs());
+                    return (rounds, held.count(), off.fold(0.0, f64::max) <= wanted);
+                }
+                rounds += 1;
+            }
+        })
+        .collect();
+    let runs = ended.len() as f64;
+    let rounds = ended
+        .iter()
+        .map(|(rounds, _, _)| *rounds as f64)
+        .sum::<f64>()
+        / runs;
+    let held = ended.iter().map(|(_, held, _)| *held as f64).sum::<f64>() / (4.0 * runs);
+    let close = ended.iter().filter(|(_, _, close)| *close).count() as f64 / runs;
+    println!(
+        "{rounds:.1} of 8 rounds: {:.1} % of the intervals hold the true weight, in {:.1} % of the runs every weight is as close as was asked",
+        100.0 * held,
+        100.0 * close
+    );
+    assert!((2.0..7.5).contains(&rounds), "{rounds} rounds");
+    assert!((0.92..=0.98).contains(&held), "{held}");
+    assert!(close >= 0.90, "{close}");
+}
+
 #[test]
 fn other_methods_have_intervals_of_their_own() {
     let world = World::new(5, 4, 16, 64, 2.0);

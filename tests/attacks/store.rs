@@ -56,20 +56,20 @@ fn shards_whose_headers_lie_are_made_again() {
 #[test]
 fn centroids_that_are_no_files_are_errors() {
     let project = victim();
-    for (path, says) in [
-        ("/dev/zero", "not a regular file"),
-        (".", "no manifest.json"),
-        ("none", "there is no none"),
+    for (path, code, says) in [
+        ("/dev/zero", 2, "not a regular file"),
+        (".", 1, "no manifest.json"),
+        ("none", 1, "there is no none"),
     ] {
         assert_says(
-            &attack(&project, &["solve", path]).expect(1).stderr,
+            &attack(&project, &["solve", path]).expect(code).stderr,
             &[says],
         );
     }
     let lies = [&(1_u64 << 63).to_le_bytes()[..], b"{}"].concat();
     project.write("lies", lies);
     assert_says(
-        &attack(&project, &["solve", "lies"]).expect(1).stderr,
+        &attack(&project, &["solve", "lies"]).expect(2).stderr,
         &["lies"],
     );
 }

@@ -166,6 +166,15 @@ impl Run<'_> {
         }))
     }
 
+    /// How many wanted shards have not been published, by their names alone.
+    pub(super) fn absent(&self) -> usize {
+        let absent = |dataset: &ManifestDataset| {
+            let is_absent = |index: &u32| !self.store.shard_path(&dataset.name, *index).exists();
+            (0..self.manifest.wanted(dataset)).filter(is_absent).count()
+        };
+        self.manifest.datasets.iter().map(absent).sum()
+    }
+
     /// What moves the weights of the mixture.
     pub(super) fn analyse(&self, aggregated: &Aggregated) -> Result<Analysis> {
         let mix = &self.config.mix;

@@ -7,7 +7,7 @@ use super::make::{Arguments, make};
 use super::session::Session;
 use super::{Ending, stop};
 use crate::launch::{LaunchError, Share};
-use crate::store::{ManifestDataset, Store};
+use crate::store::Store;
 
 #[derive(Args)]
 pub(super) struct ShareArguments {
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &ShareArguments) -> Result<Ending> {
         }
         tracing::info!("next: madmix solve {run}");
     } else {
-        match missing_of_others(&session, &store) {
+        match session.run(&store).absent() {
             0 => tracing::info!(
                 "this share is done, and so are the others; next: madmix solve {run}"
             ),
@@ -66,14 +66,4 @@ pub(super) fn whole(arguments: &Arguments) -> Result<Option<(Session, Store)>> {
     }
     let stop = stop::on_signal().context("listening for signals")?;
     make(arguments, &Share::whole(), &stop, "run")
-}
-
-/// How many wanted shards have not been published, by their names alone.
-fn missing_of_others(session: &Session, store: &Store) -> usize {
-    let manifest = &session.manifest;
-    let missing = |dataset: &ManifestDataset| {
-        let absent = |index: &u32| !store.shard_path(&dataset.name, *index).exists();
-        (0..manifest.wanted(dataset)).filter(absent).count()
-    };
-    manifest.datasets.iter().map(missing).sum()
 }

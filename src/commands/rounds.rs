@@ -112,6 +112,10 @@ fn after(rounds: u32) -> u32 {
 /// How far the worst known weight may be off; `None` if shards are missing. Weights that cannot be found yet may be off
 /// without limit.
 fn reach(run: &Run<'_>) -> Result<Option<f64>> {
+    // Where other ranks are not so far yet, that is seen without reading what they have made.
+    if run.absent() > 0 {
+        return Ok(None);
+    }
     let Some(domains) = run.means()? else {
         return Ok(None);
     };

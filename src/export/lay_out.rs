@@ -67,25 +67,18 @@ impl Plan {
     }
 
     fn divide(&mut self, budget: u64, request: &Request) -> Result<(), ExportError> {
-        let share = |domain: &PlannedDomain| {
-            let of_domain = request.max_epochs_of.get(&domain.name).copied();
-            (
-                domain.weight,
-                domain.datasets.iter().map(|dataset| dataset.size).collect(),
-                of_domain.or(request.max_epochs),
-            )
-        };
         let shares: Vec<_> = self
             .domains
             .iter()
-            .map(|domain| {
-                let (weight, sizes, max_epochs) = share(domain);
-                Share {
-                    name: &domain.name,
-                    weight,
-                    sizes,
-                    max_epochs,
-                }
+            .map(|domain| Share {
+                name: &domain.name,
+                weight: domain.weight,
+                sizes: domain.datasets.iter().map(|dataset| dataset.size).collect(),
+                max_epochs: request
+                    .max_epochs_of
+                    .get(&domain.name)
+                    .copied()
+                    .or(request.max_epochs),
             })
             .collect();
         let allotment = allot(&shares, budget)?;

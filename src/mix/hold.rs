@@ -1,5 +1,6 @@
 //! Domains whose share is not up for discussion.
 
+use super::human::to_sum_1;
 use super::total::total;
 use super::{Domain, MixError};
 
@@ -22,18 +23,15 @@ pub(super) fn hold(
             domain.name
         )));
     }
-    let human = |domain: &Domain| domain.human.unwrap_or(0.0);
-    let largest = domains.iter().map(human).fold(0.0, f64::max);
-    if largest == 0.0 {
-        return Err(problem("every `human` is 0".into()));
-    }
-    // By the largest first: the sum of huge shares may overflow.
-    let all = total(domains.iter().map(|domain| human(domain) / largest));
-    let is_held = |domain: &Domain| held.contains(&domain.name);
-    let share = |domain: &Domain| human(domain) / largest / all;
-    let kept = total(domains.iter().filter(|d| is_held(d)).map(share));
-    let pairs = || domains.iter().zip(weights);
-    let free = total(pairs().filter(|(d, _)| !is_held(d)).map(|(_, w)| *w));
+    let human: Vec<f64> = domains.iter().filter_map(|domain| domain.human).collect();
+    let human = to_sum_1(&human).ok_or_else(|| problem("every `human` is 0".into()))?;
+    let is_held: Vec<bool> = domains.iter().map(|d| held.contains(&d.name)).collect();
+    let sum = |of: &[f64], held: bool| {
+        let chosen = of.iter().zip(&is_held).filter(|(_, is)| **is == held);
+        total(chosen.map(|(share, _)| *share))
+    };
+    let kept = sum(&human, true);
+    let free = sum(weights, false);
     // Nothing is left where all that the others could have is what rounding makes of 0.
     let left = 1.0 - kept;
     let left = if left < f64::EPSILON * domains.len() as f64 {
@@ -46,16 +44,12 @@ pub(super) fn hold(
             "the method gives the other domains no weight, so nothing can be scaled".into(),
         ));
     }
-    let weight = |(domain, weight): (&Domain, &f64)| {
-        if is_held(domain) {
-            share(domain)
-        } else if free == 0.0 {
-            0.0
-        } else {
-            left * weight / free
-        }
+    let weight = |i: usize| match is_held[i] {
+        true => human[i],
+        false if free == 0.0 => 0.0,
+        false => left * weights[i] / free,
     };
-    Ok(pairs().map(weight).collect())
+    Ok((0..domains.len()).map(weight).collect())
 }
 
 #[cfg(test)]

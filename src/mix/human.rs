@@ -21,17 +21,22 @@ impl Method for Human {
             return Err(MixError::HumanMissing { domains: missing });
         }
         let shares: Vec<f64> = domains.iter().filter_map(|domain| domain.human).collect();
-        let largest = shares.iter().copied().fold(0.0, f64::max);
-        if largest == 0.0 {
-            return Err(MixError::HumanZero);
-        }
-        // By the largest first: the sum of huge shares may overflow.
-        let total = total(shares.iter().map(|share| share / largest));
-        let weights = shares.iter().map(|share| share / largest / total).collect();
+        let weights = to_sum_1(&shares).ok_or(MixError::HumanZero)?;
         Ok(Solution::of_weights(Self::NAME, weights))
     }
 
     fn rests_on(&self) -> RestsOn {
         RestsOn::Nothing
     }
+}
+
+/// Shares in any unit, scaled to sum to 1; `None` if all are 0.
+pub(super) fn to_sum_1(shares: &[f64]) -> Option<Vec<f64>> {
+    let largest = shares.iter().copied().fold(0.0, f64::max);
+    if largest == 0.0 {
+        return None;
+    }
+    // By the largest first: the sum of huge shares may overflow.
+    let total = total(shares.iter().map(|share| share / largest));
+    Some(shares.iter().map(|share| share / largest / total).collect())
 }

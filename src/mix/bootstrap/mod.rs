@@ -8,6 +8,7 @@ mod draws;
 mod noise;
 mod sums;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use nalgebra::DMatrix;
@@ -74,11 +75,12 @@ impl Bootstrap<'_> {
         {
             return Ok(None);
         }
-        let common = self.common()?;
+        let centroids = centroids(self.domains, self.aggregation)?;
+        let common = self.common(&centroids);
         let mut weights = Vec::new();
-        for pass in self.ranges()? {
-            let domains = self.sums(pass.clone(), &each_shard)?;
-            let chunks = sums::empty(pass).len();
+        for pass in self.ranges(&centroids) {
+            let domains = self.sums(pass, &each_shard)?;
+            let chunks = domains.first().map_or(0, Vec::len);
             let solved: Vec<(u32, Vec<f64>)> = (0..chunks)
                 .into_par_iter()
                 .flat_map_iter(|chunk| {
@@ -95,19 +97,17 @@ impl Bootstrap<'_> {
         self.solver.rests_on() == RestsOn::Fused
     }
 
-    fn common(&self) -> Result<Common, MixError> {
+    fn common(&self, centroids: &Centroids) -> Common {
         let names = Modality::ALL.map(ViewName::Modality).into_iter();
         let names = names.chain(self.fused().then_some(ViewName::Fused));
         let noise = |view: ViewName| {
             let of = |domain: &DomainMeans| self.noise(domain, view);
             (view, self.domains.iter().map(of).collect())
         };
-        Ok(Common {
-            domains: centroids(self.domains, self.aggregation)?
-                .domains()
-                .to_vec(),
+        Common {
+            domains: centroids.domains().to_vec(),
             noise: names.map(noise).collect(),
-        })
+        }
     }
 
     /// E |ĉ − c|² of a domain: its datasets are independent, and their mean has a share of each one's noise.
@@ -138,12 +138,12 @@ impl Bootstrap<'_> {
     /// # Errors
     /// When the means do not fit each other.
     pub fn passes(&self) -> Result<usize, MixError> {
-        Ok(self.ranges()?.len())
+        let centroids = centroids(self.domains, self.aggregation)?;
+        Ok(self.ranges(&centroids).len())
     }
 
     /// The replicates of each pass.
-    fn ranges(&self) -> Result<Vec<Range<u32>>, MixError> {
-        let centroids = centroids(self.domains, self.aggregation)?;
+    fn ranges(&self, centroids: &Centroids) -> Vec<Range<u32>> {
         let fused = centroids.fused().filter(|_| self.fused());
         let columns: usize = centroids
             .modalities()
@@ -153,10 +153,10 @@ impl Bootstrap<'_> {
             .sum();
         let each = columns * self.domains.len() * size_of::<f64>();
         let at_once = (MAX_BYTES / each.max(1)).clamp(1, self.replicates.max(1) as usize);
-        Ok((0..self.replicates)
+        (0..self.replicates)
             .step_by(at_once)
             .map(|start| start..self.replicates.min(start + at_once as u32))
-            .collect())
+            .collect()
     }
 
     /// Per domain, the sums of its datasets' means.
@@ -202,19 +202,18 @@ impl Bootstrap<'_> {
 impl Common {
     /// The centroids of one replicate of a chunk.
     fn centroids(&self, domains: &[&Chunk], replicate: usize) -> Option<Centroids> {
-        let mut views = self.noise.iter().filter_map(|(name, noise)| {
-            let view = view(domains, *name, replicate, noise)?;
-            Some((*name, view))
-        });
+        let mut modalities = BTreeMap::new();
         let mut fused = None;
-        let modalities = views.by_ref().filter_map(|(name, view)| match name {
-            ViewName::Modality(modality) => Some((modality, view)),
-            ViewName::Fused => {
-                fused = Some(view);
-                None
+        for (name, noise) in &self.noise {
+            let view = view(domains, *name, replicate, noise);
+            match (name, view) {
+                (ViewName::Modality(modality), Some(view)) => {
+                    modalities.insert(*modality, view);
+                }
+                (ViewName::Fused, view) => fused = view,
+                (ViewName::Modality(_), None) => {}
             }
-        });
-        let modalities = modalities.collect();
+        }
         Centroids::new(self.domains.clone(), modalities, fused).ok()
     }
 }

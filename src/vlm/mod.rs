@@ -14,6 +14,7 @@ mod loader;
 pub mod ops;
 mod pass;
 pub mod pool;
+mod profile;
 pub mod qwen_vl;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -26,6 +27,7 @@ use crate::media::{FrameRounding, MediaError, Resampler, Rgb, Sampling, Size, Ti
 use crate::prompt::Tokens;
 
 pub use layer::Layer;
+pub use pass::Pass;
 pub use pool::{PooledBatch, TextScope};
 
 /// Why a model cannot be loaded or run.
@@ -209,16 +211,25 @@ pub trait Processor: Send + Sync {
 
 /// The device's side of a family.
 pub trait Model: Send {
-    /// Mean hidden states per sample and modality at the given layers, from one packed pass.
+    /// Starts a packed pass. On CUDA the work is queued when this returns, and the next pass may be started before
+    /// this one is finished.
     ///
     /// # Errors
     /// When a device operation fails, for instance for want of memory.
+    fn start(&self, batch: &[Input], layers: &[Layer], scope: TextScope) -> Result<Pass, VlmError>;
+
+    /// Mean hidden states per sample and modality at the given layers, from one packed pass.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
     fn forward(
         &self,
         batch: &[Input],
         layers: &[Layer],
         scope: TextScope,
-    ) -> Result<PooledBatch, VlmError>;
+    ) -> Result<PooledBatch, VlmError> {
+        self.start(batch, layers, scope)?.finish()
+    }
 
     /// Decoder layers of the language model.
     fn depth(&self) -> usize;

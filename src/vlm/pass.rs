@@ -2,28 +2,63 @@
 
 use candle_core::{Result, Tensor};
 
+use super::device::transfer::upload;
 use super::language::decoder::{Decoder, Positions};
-use super::pool::Pooler;
+use super::pool::{Pooled, Pooler};
+use super::profile::section;
 use super::{Input, Layer, PooledBatch, TextScope, VlmError};
 use crate::prompt::Place;
 
-/// Mean hidden states of a batch. `seen` are the tokens `[n, d]` of all pictures and clips, in the order of their
+/// A packed pass that was started.
+#[derive(Debug)]
+pub struct Pass(State);
+
+#[derive(Debug)]
+enum State {
+    Queued(Pooled),
+    #[cfg(test)]
+    Done(PooledBatch),
+}
+
+impl Pass {
+    /// A pass that needs no device.
+    #[cfg(test)]
+    pub(crate) fn done(pooled: PooledBatch) -> Self {
+        Self(State::Done(pooled))
+    }
+
+    /// Waits for the mean hidden states. What was queued after the pass is not waited for.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn finish(self) -> std::result::Result<PooledBatch, VlmError> {
+        match self.0 {
+            State::Queued(pooled) => Ok(pooled.finish()?),
+            #[cfg(test)]
+            State::Done(pooled) => Ok(pooled),
+        }
+    }
+}
+
+/// Starts the pass of a batch. `seen` are the tokens `[n, d]` of all pictures and clips, in the order of their
 /// placeholders; `None` where there are none.
-pub(super) fn pass(
+pub(super) fn start(
     language: &Decoder,
     batch: &[Input],
     seen: Option<Tensor>,
     positions: Positions<'_>,
     layers: &[Layer],
     scope: TextScope,
-) -> std::result::Result<PooledBatch, VlmError> {
+) -> std::result::Result<Pass, VlmError> {
     let lengths: Vec<usize> = batch.iter().map(|input| input.tokens.ids.len()).collect();
     let mut pooler = Pooler::new(batch, layers, language.depth(), scope, language.device())?;
     let embeddings = join(language, batch, seen)?;
     let deepest = pooler.deepest();
     let visit = |index, states: &Tensor| pooler.visit(index, states);
-    language.forward(embeddings, &lengths, positions, deepest, visit)?;
-    Ok(pooler.finish())
+    section("language", || {
+        language.forward(embeddings, &lengths, positions, deepest, visit)
+    })?;
+    Ok(Pass(State::Queued(pooler.pooled()?)))
 }
 
 /// The inputs of the language model `[n, d]`: embeddings of text with what was seen put in.
@@ -54,6 +89,7 @@ fn join(language: &Decoder, batch: &[Input], seen: Option<Tensor>) -> Result<Ten
             *next - 1
         })
         .collect();
-    let order = Tensor::new(order, seen.device())?;
+    let count = order.len();
+    let order = upload(order, count, seen.device())?;
     Tensor::cat(&[language.embed(&text)?, seen], 0)?.index_select(&order, 0)
 }

@@ -1,8 +1,10 @@
 //! Means of hidden states over the positions of each modality, per sample.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::device::transfer::Wanted;
+use super::ops::Segments;
 use super::{Input, Layer};
 use crate::modality::Modality;
 use crate::prompt::Place;
@@ -104,16 +106,23 @@ impl PooledBatch {
 }
 
 /// Averages the hidden states of one batch.
-///
-/// The sums are a product with a matrix of zeros and ones, which runs at full speed on every device
-/// and always adds in the same order.
 pub(super) struct Pooler {
-    /// `[3 · samples, positions]`
-    members: Tensor,
+    /// The positions of each sample's modalities.
+    segments: Segments,
     tokens: Vec<[u32; 3]>,
     wanted: Vec<usize>,
-    layers: Vec<Vec<f32>>,
+    /// Per layer that is wanted and was seen, its index and its sums `[3 · samples, d]`.
+    sums: Vec<(usize, Tensor)>,
+}
+
+/// The sums of a batch, perhaps not yet computed.
+#[derive(Debug)]
+pub(super) struct Pooled {
+    tokens: Vec<[u32; 3]>,
     width: usize,
+    /// Which of the sums each layer is, as asked for.
+    slots: Vec<usize>,
+    sums: Wanted,
 }
 
 impl Pooler {
@@ -125,35 +134,31 @@ impl Pooler {
         device: &Device,
     ) -> Result<Self, super::VlmError> {
         let kinds = Modality::ALL.len();
-        let total: usize = batch.iter().map(|input| input.tokens.places.len()).sum();
-        let mut members = vec![0.0_f32; kinds * batch.len() * total];
-        let mut tokens = vec![[0; 3]; batch.len()];
-        let mut position = 0;
-        for (sample, input) in batch.iter().enumerate() {
-            for &place in &input.tokens.places {
-                let modality = match place {
-                    Place::Image => Some(Modality::Image),
-                    Place::Video => Some(Modality::Video),
-                    text => scope.takes(text).then_some(Modality::Text),
-                };
-                if let Some(modality) = modality {
-                    let row = sample * kinds + modality as usize;
-                    members[row * total + position] = 1.0;
-                    tokens[sample][modality as usize] += 1;
-                }
-                position += 1;
+        let mut sets = vec![Vec::new(); kinds * batch.len()];
+        let places = batch
+            .iter()
+            .enumerate()
+            .flat_map(|(sample, input)| input.tokens.places.iter().map(move |&p| (sample, p)));
+        for (position, (sample, place)) in (0..).zip(places) {
+            let modality = match place {
+                Place::Image => Some(Modality::Image),
+                Place::Video => Some(Modality::Video),
+                text => scope.takes(text).then_some(Modality::Text),
+            };
+            if let Some(modality) = modality {
+                sets[sample * kinds + modality as usize].push(position);
             }
         }
+        let counts: Vec<u32> = sets.iter().map(|set| set.len() as u32).collect();
         let wanted: Vec<usize> = layers
             .iter()
             .map(|layer| layer.index(depth))
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            members: Tensor::from_vec(members, (kinds * batch.len(), total), device)?,
-            tokens,
-            layers: vec![Vec::new(); wanted.len()],
+            segments: Segments::new(&sets, device)?,
+            tokens: counts.as_chunks().0.to_vec(),
             wanted,
-            width: 0,
+            sums: Vec::new(),
         })
     }
 
@@ -164,36 +169,45 @@ impl Pooler {
 
     /// Takes `hidden_states[index]`, `[positions, d]`, if it is wanted.
     pub(super) fn visit(&mut self, index: usize, states: &Tensor) -> candle_core::Result<()> {
-        if !self.wanted.contains(&index) {
-            return Ok(());
-        }
-        let sums = self
-            .members
-            .matmul(&states.to_dtype(DType::F32)?)?
-            .to_vec2::<f32>()?;
-        self.width = states.dim(1)?;
-        let means: Vec<f32> = sums
-            .iter()
-            .zip(self.tokens.as_flattened())
-            .flat_map(|(row, &count)| row.iter().map(move |sum| sum / count.max(1) as f32))
-            .collect();
-        for (slot, _) in self
-            .wanted
-            .iter()
-            .enumerate()
-            .filter(|(_, wanted)| **wanted == index)
-        {
-            self.layers[slot].clone_from(&means);
+        if self.wanted.contains(&index) {
+            self.sums.push((index, self.segments.sums(states)?));
         }
         Ok(())
     }
 
-    pub(super) fn finish(self) -> PooledBatch {
-        PooledBatch {
+    /// What was taken, on its way to the host.
+    pub(super) fn pooled(self) -> candle_core::Result<Pooled> {
+        let slot = |index: &usize| self.sums.iter().position(|(seen, _)| seen == index);
+        let Some(slots) = self.wanted.iter().map(slot).collect() else {
+            candle_core::bail!("a hidden state was not visited");
+        };
+        let sums: Vec<&Tensor> = self.sums.iter().map(|(_, sums)| sums).collect();
+        let sums = Tensor::cat(&sums, 0)?;
+        Ok(Pooled {
+            tokens: self.tokens,
+            width: sums.dim(1)?,
+            slots,
+            sums: Wanted::new(sums)?,
+        })
+    }
+}
+
+impl Pooled {
+    /// Waits for the sums and makes means of them.
+    pub(super) fn finish(self) -> candle_core::Result<PooledBatch> {
+        let mut values = self.sums.take()?;
+        let counts = self.tokens.as_flattened();
+        let rows = values.chunks_exact_mut(self.width);
+        for (row, &count) in rows.zip(counts.iter().cycle()) {
+            row.iter_mut().for_each(|sum| *sum /= count.max(1) as f32);
+        }
+        let of_layer = counts.len() * self.width;
+        let layer = |slot: &usize| values[slot * of_layer..][..of_layer].to_vec();
+        Ok(PooledBatch {
+            layers: self.slots.iter().map(layer).collect(),
             tokens: self.tokens,
             width: self.width,
-            layers: self.layers,
-        }
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use candle_core::{Device, Result, Tensor};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::{Input, Layer, Model, PooledBatch, TextScope, VlmError};
+use super::{Input, Layer, Model, Pass, PooledBatch, TextScope, VlmError};
 use crate::modality::Modality;
 use crate::prompt::Place;
 
@@ -40,12 +40,12 @@ pub(crate) struct Fake<F> {
 }
 
 impl<F: Fn(usize) -> std::result::Result<(), VlmError> + Send> Model for Fake<F> {
-    fn forward(
+    fn start(
         &self,
         batch: &[Input],
         layers: &[Layer],
         _: TextScope,
-    ) -> std::result::Result<PooledBatch, VlmError> {
+    ) -> std::result::Result<Pass, VlmError> {
         (self.before)(batch.iter().map(|input| input.tokens.ids.len()).sum())?;
         let mut tokens = Vec::new();
         let mut values = Vec::new();
@@ -67,11 +67,11 @@ impl<F: Fn(usize) -> std::result::Result<(), VlmError> + Send> Model for Fake<F>
             }
             tokens.push(counts);
         }
-        Ok(PooledBatch {
+        Ok(Pass::done(PooledBatch {
             tokens,
             width: 2,
             layers: vec![values; layers.len()],
-        })
+        }))
     }
 
     fn depth(&self) -> usize {

@@ -3,6 +3,7 @@
 use candle_core::{D, DType, Result, Tensor};
 
 use super::{BLOCK, Packing};
+use crate::vlm::device::transfer::upload;
 
 /// Query rows of one product: more than the CPU's block, since a device wants larger pieces of work.
 const ROWS: usize = 8 * BLOCK;
@@ -67,5 +68,5 @@ fn causal_mask(start: usize, size: usize, seen: usize, like: &Tensor) -> Result<
             })
         })
         .collect();
-    Tensor::from_vec(mask, (1, size, seen), like.device())
+    upload(mask, (1, size, seen), like.device())
 }

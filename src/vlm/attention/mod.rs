@@ -13,7 +13,10 @@ mod flash;
 
 use candle_core::{Result, Tensor};
 
+#[cfg(feature = "flash-attn")]
+use super::device::transfer::upload;
 use super::ops::slices::is_cpu_f32;
+use super::profile::section;
 
 /// How many query rows are treated at a time where there is no flash attention. Fewer mean more packing
 /// of keys per product, more mean scores that leave the cache. Constant, so that results do not depend
@@ -46,7 +49,7 @@ impl Packing {
             #[cfg(feature = "flash-attn")]
             device_offsets: if device.is_cuda() {
                 let values: Vec<u32> = offsets.iter().map(|&o| o as u32).collect();
-                Some(Tensor::new(values, device)?)
+                Some(upload(values, offsets.len(), device)?)
             } else {
                 None
             },
@@ -87,17 +90,19 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, packing: &Packing) -> Resul
             packing.total()
         );
     }
-    #[cfg(feature = "flash-attn")]
-    if let Some(offsets) = &packing.device_offsets
-        && q.dtype() != candle_core::DType::F32
-    {
-        return flash::attention(q, k, v, packing, offsets);
-    }
-    if is_cpu_f32(q) {
-        cpu::attention(q, k, v, packing)
-    } else {
-        chunked::attention(q, k, v, packing)
-    }
+    section("attention", || {
+        #[cfg(feature = "flash-attn")]
+        if let Some(offsets) = &packing.device_offsets
+            && q.dtype() != candle_core::DType::F32
+        {
+            return flash::attention(q, k, v, packing, offsets);
+        }
+        if is_cpu_f32(q) {
+            cpu::attention(q, k, v, packing)
+        } else {
+            chunked::attention(q, k, v, packing)
+        }
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use crate::checkpoint::LanguageConfig;
 use crate::vlm::VlmError;
 use crate::vlm::attention::{Packing, attention};
+use crate::vlm::device::transfer::upload;
 use crate::vlm::loader::Loader;
 use crate::vlm::ops::{Activation, Linear, RmsNorm, RotaryTable, frequencies, split_qkv};
 
@@ -91,7 +92,7 @@ impl Decoder {
             );
         }
         self.embedding
-            .index_select(&Tensor::new(ids, &self.device)?, 0)
+            .index_select(&upload(ids.to_vec(), ids.len(), &self.device)?, 0)
     }
 
     /// Runs packed samples of the given lengths and hands `hidden_states[k]`, `[n, d]`, to `visit` for every `k` up

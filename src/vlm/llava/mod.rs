@@ -12,9 +12,10 @@ use candle_core::Tensor;
 use super::language::decoder::{Decoder, Positions};
 use super::loader::Loader;
 use super::ops::{Activation, Linear};
-use super::pass::pass;
+use super::pass::start;
+use super::profile::section;
 use super::vision::vit::Vit;
-use super::{Input, Layer, Model, PooledBatch, TextScope, Visual, VlmError};
+use super::{Input, Layer, Model, Pass, TextScope, Visual, VlmError};
 use crate::checkpoint::llava::Config;
 use row_map::RowMap;
 
@@ -96,14 +97,9 @@ impl Llava {
 }
 
 impl Model for Llava {
-    fn forward(
-        &self,
-        batch: &[Input],
-        layers: &[Layer],
-        scope: TextScope,
-    ) -> Result<PooledBatch, VlmError> {
-        let seen = self.seen(batch)?;
-        pass(
+    fn start(&self, batch: &[Input], layers: &[Layer], scope: TextScope) -> Result<Pass, VlmError> {
+        let seen = section("vision", || self.seen(batch))?;
+        start(
             &self.language,
             batch,
             seen,

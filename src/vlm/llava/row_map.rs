@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::checkpoint::llava::VideoNewline;
+use crate::vlm::device::transfer::upload;
 
 /// Tokens as mixtures of at most four features each.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,14 +52,14 @@ impl RowMap {
     pub fn apply(&self, features: &Tensor) -> Result<Tensor> {
         let corner = |i: usize| {
             let sources: Vec<u32> = self.sources.iter().map(|sources| sources[i]).collect();
-            features.index_select(&Tensor::new(sources, features.device())?, 0)
+            features.index_select(&upload(sources, self.sources.len(), features.device())?, 0)
         };
         if !self.mixed {
             return corner(0);
         }
         let weighted = |i: usize| {
             let shares: Vec<f32> = self.shares.iter().map(|shares| shares[i]).collect();
-            let shares = Tensor::from_vec(shares, (self.shares.len(), 1), features.device())?;
+            let shares = upload(shares, (self.shares.len(), 1), features.device())?;
             corner(i)?.broadcast_mul(&shares.to_dtype(features.dtype())?)
         };
         (weighted(0)? + weighted(1)?)? + (weighted(2)? + weighted(3)?)?

@@ -9,6 +9,7 @@ mod gemm;
 mod linear;
 mod norm;
 mod rope;
+mod segments;
 pub(crate) mod slices;
 
 pub(crate) use activation::{Lanes, exp_in_place};
@@ -16,3 +17,4 @@ pub(crate) use gemm::{Gemm, View};
 pub use linear::{Activation, Linear};
 pub use norm::{LayerNorm, RmsNorm};
 pub use rope::{RotaryTable, frequencies, split_qkv};
+pub use segments::Segments;

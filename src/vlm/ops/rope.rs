@@ -4,6 +4,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
 
 use super::slices::{is_cpu_f32, with_slice};
+use crate::vlm::device::transfer::upload;
 
 /// Cosines and sines for every position of a packed batch, each `[n, head_dim / 2]`.
 #[derive(Clone, Debug)]
@@ -35,7 +36,7 @@ impl RotaryTable {
             .collect();
         let table = |f: fn(f32) -> f32| {
             let values: Vec<f32> = angles.par_iter().map(|&a| f(a)).collect();
-            Tensor::from_vec(values, (positions.len(), frequencies.len()), device)?.to_dtype(dtype)
+            upload(values, (positions.len(), frequencies.len()), device)?.to_dtype(dtype)
         };
         Ok(Self {
             cos: table(f32::cos)?,

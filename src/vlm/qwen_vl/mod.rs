@@ -8,9 +8,10 @@ mod processor;
 
 use super::language::decoder::{Decoder, Positions};
 use super::loader::Loader;
-use super::pass::pass;
+use super::pass::start;
+use super::profile::section;
 use super::vision::qwen_vl::{Slice, Tower};
-use super::{Input, Layer, Model, MropeRule, PooledBatch, TextScope, Visual, VlmError};
+use super::{Input, Layer, Model, MropeRule, Pass, TextScope, Visual, VlmError};
 use crate::checkpoint::qwen_vl::Config;
 use candle_core::Tensor;
 
@@ -94,15 +95,11 @@ fn slices(visual: &Visual, depth: usize) -> candle_core::Result<Vec<Slice<'_>>> 
 }
 
 impl Model for QwenVl {
-    fn forward(
-        &self,
-        batch: &[Input],
-        layers: &[Layer],
-        scope: TextScope,
-    ) -> Result<PooledBatch, VlmError> {
+    fn start(&self, batch: &[Input], layers: &[Layer], scope: TextScope) -> Result<Pass, VlmError> {
         let positions = self.positions(batch)?;
-        let (seen, axes) = (self.seen(batch)?, Positions::Axes(&positions));
-        pass(&self.language, batch, seen, axes, layers, scope)
+        let seen = section("vision", || self.seen(batch))?;
+        let axes = Positions::Axes(&positions);
+        start(&self.language, batch, seen, axes, layers, scope)
     }
 
     fn depth(&self) -> usize {

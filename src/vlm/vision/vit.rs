@@ -11,6 +11,7 @@ use super::normalise::Normalise;
 use crate::checkpoint::Tower;
 use crate::vlm::VlmError;
 use crate::vlm::attention::{Packing, attention};
+use crate::vlm::device::transfer::upload;
 use crate::vlm::loader::Loader;
 use crate::vlm::ops::{Activation, LayerNorm, Linear};
 
@@ -181,8 +182,7 @@ impl Vit {
                     }
                 }
             });
-        Tensor::from_vec(values, (tiles.len() * per_tile, width), &self.device)?
-            .to_dtype(self.dtype)
+        upload(values, (tiles.len() * per_tile, width), &self.device)?.to_dtype(self.dtype)
     }
 }
 

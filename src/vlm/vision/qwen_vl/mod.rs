@@ -13,6 +13,7 @@ use candle_core::{DType, Device, Tensor};
 use crate::checkpoint::qwen_vl::{Config, Windows};
 use crate::vlm::VlmError;
 use crate::vlm::attention::Packing;
+use crate::vlm::device::transfer::upload;
 use crate::vlm::loader::Loader;
 use crate::vlm::ops::{Activation, Linear, RotaryTable, frequencies};
 use crate::vlm::vision::normalise::Normalise;
@@ -155,7 +156,10 @@ impl Tower {
         let tokens = self.merger.forward(&x, self.cutter.merge.pow(2))?;
         match layout.back {
             None => Ok(tokens),
-            Some(back) => tokens.index_select(&Tensor::new(back, &self.device)?, 0),
+            Some(back) => {
+                let count = back.len();
+                tokens.index_select(&upload(back, count, &self.device)?, 0)
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
 
 use super::layout::Patch;
+use crate::vlm::device::transfer::upload;
 use crate::vlm::vision::normalise::Normalise;
 
 /// One slice in time of a picture or clip: the frames that its patches are deep. The last frame of an odd number, and a
@@ -72,7 +73,7 @@ impl Cutter {
                     }
                 }
             });
-        Tensor::from_vec(values, (patches.len(), width), device)?.to_dtype(dtype)
+        upload(values, (patches.len(), width), device)?.to_dtype(dtype)
     }
 
     fn check(&self, slice: &Slice<'_>) -> Result<()> {

@@ -1,10 +1,15 @@
-//! Choosing the devices and the precision.
+//! Devices: choosing them and the precision, how full they are, and values on their way to them.
+
+mod memory;
+pub(crate) mod transfer;
 
 use candle_core::{DType, Device};
 
 use super::VlmError;
 #[cfg(feature = "cuda")]
 use crate::wall;
+
+pub use memory::{Memory, memory, peak};
 
 /// A device that was opened, and what to tell about the choice.
 #[derive(Clone, Debug)]

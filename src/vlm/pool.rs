@@ -199,7 +199,9 @@ impl Pooled {
         let counts = self.tokens.as_flattened();
         let rows = values.chunks_exact_mut(self.width);
         for (row, &count) in rows.zip(counts.iter().cycle()) {
-            row.iter_mut().for_each(|sum| *sum /= count.max(1) as f32);
+            for sum in row {
+                *sum /= count.max(1) as f32;
+            }
         }
         let of_layer = counts.len() * self.width;
         let layer = |slot: &usize| values[slot * of_layer..][..of_layer].to_vec();

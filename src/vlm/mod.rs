@@ -7,6 +7,7 @@
 
 pub mod attention;
 pub mod device;
+mod kernels;
 pub mod language;
 pub mod layer;
 pub mod llava;

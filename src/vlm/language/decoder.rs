@@ -3,22 +3,20 @@
 //! Reference: `LlamaModel`, `MistralModel`, `Qwen2Model` and `Qwen2VLTextModel` of transformers. `hidden_states` are
 //! numbered as there: 0 is the input, `k` the output of layer `k`, and the last one is after the final norm.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 use crate::checkpoint::LanguageConfig;
 use crate::vlm::VlmError;
 use crate::vlm::attention::{Packing, attention};
-use crate::vlm::device::transfer::upload;
 use crate::vlm::loader::Loader;
-use crate::vlm::ops::{Activation, Linear, RmsNorm, RotaryTable, frequencies, split_qkv};
+use crate::vlm::ops::{Activation, Linear, Norm, RotaryTable, frequencies, rows};
 
 /// The decoder's weights on their device.
 pub struct Decoder {
     embedding: Tensor,
     layers: Vec<Layer>,
-    norm: RmsNorm,
+    norm: Norm,
     config: LanguageConfig,
-    dtype: DType,
     device: Device,
 }
 
@@ -32,10 +30,10 @@ pub enum Positions<'a> {
 }
 
 struct Layer {
-    norm1: RmsNorm,
+    norm1: Norm,
     qkv: Linear,
     out: Linear,
-    norm2: RmsNorm,
+    norm2: Norm,
     gate_up: Linear,
     down: Linear,
 }
@@ -60,9 +58,10 @@ impl Decoder {
                 &[config.vocab_size, d],
             )?,
             layers,
-            norm: loader.rms_norm(&format!("{prefix}.norm"), d, config.rms_norm_eps)?,
+            norm: loader
+                .rms_norm(&format!("{prefix}.norm"), d, config.rms_norm_eps)?
+                .into(),
             config: config.clone(),
-            dtype: loader.dtype,
             device: loader.device.clone(),
         })
     }
@@ -91,8 +90,7 @@ impl Decoder {
                 self.config.vocab_size
             );
         }
-        self.embedding
-            .index_select(&upload(ids.to_vec(), ids.len(), &self.device)?, 0)
+        rows::select(&self.embedding, ids.to_vec())
     }
 
     /// Runs packed samples of the given lengths and hands `hidden_states[k]`, `[n, d]`, to `visit` for every `k` up
@@ -110,15 +108,20 @@ impl Decoder {
     ) -> candle_core::Result<()> {
         let packing = Packing::new(lengths, true, &self.device)?;
         let table = self.rotary_table(lengths, positions)?;
+        // Each norm is computed along with the sum that it is of: a layer's first one with the output of the layer
+        // before, and the final one with the last layer's.
+        let norm = |k: usize| self.layers.get(k).map_or(&self.norm, |layer| &layer.norm1);
         let mut x = embeddings;
+        let mut normed = norm(0).forward(&x)?;
         for (k, layer) in self.layers.iter().enumerate() {
             visit(k, &x)?;
             if k == last {
                 return Ok(());
             }
-            x = layer.forward(&x, &self.config, &packing, &table)?;
+            [x, normed] =
+                layer.forward([&x, &normed], norm(k + 1), &self.config, &packing, &table)?;
         }
-        visit(self.layers.len(), &self.norm.forward(&x)?)
+        visit(self.layers.len(), &normed)
     }
 
     fn rotary_table(
@@ -134,7 +137,7 @@ impl Decoder {
                     .flat_map(|&n| (0..n as u32).map(|position| [position]))
                     .collect();
                 let axes: Vec<(usize, f32)> = frequencies.map(|f| (0, f)).collect();
-                RotaryTable::new(&counted, &axes, self.dtype, &self.device)
+                RotaryTable::new(&counted, &axes, &self.device)
             }
             Positions::Axes(positions) => {
                 let sections = self.config.mrope_section.unwrap_or_default();
@@ -143,7 +146,7 @@ impl Decoder {
                     .enumerate()
                     .flat_map(|(axis, &count)| std::iter::repeat_n(axis, count));
                 let axes: Vec<(usize, f32)> = axis_of.zip(frequencies).collect();
-                RotaryTable::new(positions, &axes, self.dtype, &self.device)
+                RotaryTable::new(positions, &axes, &self.device)
             }
         }
     }
@@ -162,32 +165,37 @@ impl Layer {
         let attention = format!("{prefix}.self_attn");
         let mlp = format!("{prefix}.mlp");
         Ok(Self {
-            norm1: loader.rms_norm(&format!("{prefix}.input_layernorm"), d, eps)?,
+            norm1: loader
+                .rms_norm(&format!("{prefix}.input_layernorm"), d, eps)?
+                .into(),
             qkv: loader.stacked(&attention, d, &projections, config.qkv_bias)?,
             out: loader.linear(&format!("{attention}.o_proj"), [queries, d], false)?,
-            norm2: loader.rms_norm(&format!("{prefix}.post_attention_layernorm"), d, eps)?,
+            norm2: loader
+                .rms_norm(&format!("{prefix}.post_attention_layernorm"), d, eps)?
+                .into(),
             gate_up: loader.stacked(&mlp, d, &[("gate_proj", inner), ("up_proj", inner)], false)?,
             down: loader.linear(&format!("{mlp}.down_proj"), [inner, d], false)?,
         })
     }
 
+    /// From `x` and its norm to the layer's output and that one's norm, which is the next layer's.
     fn forward(
         &self,
-        x: &Tensor,
+        [x, normed]: [&Tensor; 2],
+        next: &Norm,
         config: &LanguageConfig,
         packing: &Packing,
         table: &RotaryTable,
-    ) -> candle_core::Result<Tensor> {
-        let qkv = self.qkv.forward(&self.norm1.forward(x)?)?;
+    ) -> candle_core::Result<[Tensor; 2]> {
         let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
-        let (q, k, v) = split_qkv(&qkv, heads, kv_heads, table)?;
-        let x = self
+        let [q, k, v] = self.qkv.forward_qkv(normed, heads, kv_heads, Some(table))?;
+        let attended = attention(&q, &k, &v, packing)?;
+        let [x, normed] = self
             .out
-            .forward_residual(&attention(&q, &k, &v, packing)?, x)?;
-        let normed = self.norm2.forward(&x)?;
+            .forward_residual_normed(&attended, x, &self.norm2)?;
         let inner = self
             .gate_up
             .forward_activated(&normed, Activation::SwiGlu)?;
-        self.down.forward_residual(&inner, &x)
+        self.down.forward_residual_normed(&inner, &x, next)
     }
 }

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::checkpoint::llava::VideoNewline;
-use crate::vlm::device::transfer::upload;
+use crate::vlm::ops::rows;
 
 /// Tokens as mixtures of at most four features each.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,19 +50,11 @@ impl RowMap {
     /// # Errors
     /// When a source is out of range or a device operation fails.
     pub fn apply(&self, features: &Tensor) -> Result<Tensor> {
-        let corner = |i: usize| {
-            let sources: Vec<u32> = self.sources.iter().map(|sources| sources[i]).collect();
-            features.index_select(&upload(sources, self.sources.len(), features.device())?, 0)
-        };
-        if !self.mixed {
-            return corner(0);
+        if self.mixed {
+            return rows::mix(features, &self.sources, &self.shares);
         }
-        let weighted = |i: usize| {
-            let shares: Vec<f32> = self.shares.iter().map(|shares| shares[i]).collect();
-            let shares = upload(shares, (self.shares.len(), 1), features.device())?;
-            corner(i)?.broadcast_mul(&shares.to_dtype(features.dtype())?)
-        };
-        (weighted(0)? + weighted(1)?)? + (weighted(2)? + weighted(3)?)?
+        let sources = self.sources.iter().map(|sources| sources[0]);
+        rows::select(features, sources.collect())
     }
 
     /// Frames of `side²` features, each pooled bilinearly to half the side, rounded up.

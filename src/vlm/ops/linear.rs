@@ -5,8 +5,11 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use super::activation::Epilogue;
+use super::rope::{RotaryTable, rotate_joint, split, split_qkv};
 use super::slices::{is_cpu_f32, with_optional, with_slice, with_storage};
-use super::{Gemm, View};
+use super::{Gemm, Norm, View};
+use crate::vlm::kernels::{self, Pointwise};
+use crate::vlm::profile::section;
 
 /// What a linear layer's output goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,12 +87,63 @@ impl Linear {
         self.apply(x, Some(activation), None)
     }
 
-    /// `residual + forward(x)`.
+    /// `residual + forward(x)`. A residual of fewer rows is repeated.
     ///
     /// # Errors
     /// As [`Self::forward`].
     pub fn forward_residual(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
         self.apply(x, None, Some(residual))
+    }
+
+    /// `residual + forward(x)`, and that normalised. A residual of fewer rows is repeated.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn forward_residual_normed(
+        &self,
+        x: &Tensor,
+        residual: &Tensor,
+        norm: &Norm,
+    ) -> Result<[Tensor; 2]> {
+        if kernels::apply_to(x) {
+            let out = self.matmul(x)?;
+            return section("norm", || {
+                norm.operands().of_sum(&out, self.bias.as_ref(), residual)
+            });
+        }
+        let sum = self.forward_residual(x, residual)?;
+        let normed = norm.forward(&sum)?;
+        Ok([sum, normed])
+    }
+
+    /// A joint projection `[query heads | key heads | value heads]`, with query and key rotated where there is a table:
+    /// query `[n, heads, d]`, key and value `[n, kv_heads, d]`.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn forward_qkv(
+        &self,
+        x: &Tensor,
+        heads: usize,
+        kv_heads: usize,
+        table: Option<&RotaryTable>,
+    ) -> Result<[Tensor; 3]> {
+        let Some(table) = table else {
+            return split(&self.forward(x)?, heads, kv_heads);
+        };
+        if kernels::apply_to(x) {
+            let joint = self.matmul(x)?;
+            return section("rotary", || {
+                let bias = self.bias.as_ref();
+                split(
+                    &rotate_joint(&joint, bias, heads, kv_heads, table)?,
+                    heads,
+                    kv_heads,
+                )
+            });
+        }
+        let joint = self.forward(x)?;
+        section("rotary", || split_qkv(&joint, heads, kv_heads, table))
     }
 
     fn apply(
@@ -103,23 +157,34 @@ impl Linear {
         if width != inputs {
             candle_core::bail!("a layer of {width} inputs was given {inputs}");
         }
+        if kernels::apply_to(x) {
+            return self.apply_with_kernels(x, activation, residual);
+        }
         if !is_cpu_f32(x) {
             return self.apply_with_candle(x, activation, residual);
         }
-        let mut out = self.product(x)?;
-        with_optional(self.bias.as_ref(), |bias| {
-            with_optional(residual, |residual| {
-                out.par_chunks_mut(outputs)
-                    .enumerate()
-                    .for_each(|(i, row)| {
-                        Arch::new().dispatch(Epilogue {
-                            row,
-                            bias,
-                            activation,
-                            residual: residual.map(|values| &values[i * outputs..][..outputs]),
+        let residual_rows = match residual {
+            Some(residual) => repeated_rows(residual, rows, outputs)?,
+            None => rows,
+        };
+        let mut out = section("linear", || self.product(x))?;
+        section("activation", || {
+            with_optional(self.bias.as_ref(), |bias| {
+                with_optional(residual, |residual| {
+                    out.par_chunks_mut(outputs)
+                        .enumerate()
+                        .for_each(|(i, row)| {
+                            Arch::new().dispatch(Epilogue {
+                                row,
+                                bias,
+                                activation,
+                                residual: residual.map(|values| {
+                                    &values[i % residual_rows * outputs..][..outputs]
+                                }),
+                            });
                         });
-                    });
-                Ok(())
+                    Ok(())
+                })
             })
         })?;
         let out = Tensor::from_vec(out, (rows, outputs), x.device())?;
@@ -162,13 +227,45 @@ impl Linear {
         })
     }
 
+    /// `x · Wᵀ` on a device.
+    fn matmul(&self, x: &Tensor) -> Result<Tensor> {
+        section("linear", || x.matmul(&self.weight.t()?))
+    }
+
+    fn apply_with_kernels(
+        &self,
+        x: &Tensor,
+        activation: Option<Activation>,
+        residual: Option<&Tensor>,
+    ) -> Result<Tensor> {
+        let out = self.matmul(x)?;
+        let bias = self.bias.as_ref();
+        let function = match (activation, residual) {
+            (None, Some(residual)) => {
+                return section("activation", || {
+                    kernels::bias_residual(&out, bias, residual)
+                });
+            }
+            (Some(_), Some(_)) => candle_core::bail!("an activation before a residual"),
+            (None, None) if bias.is_none() => return Ok(out),
+            (None, None) => Pointwise::Plain,
+            (Some(Activation::GeluErf), None) => Pointwise::GeluErf,
+            (Some(Activation::GeluTanh), None) => Pointwise::GeluTanh,
+            (Some(Activation::GeluQuick), None) => Pointwise::GeluQuick,
+            (Some(Activation::SwiGlu), None) => Pointwise::SwiGlu,
+        };
+        section("activation", || {
+            kernels::bias_activation(&out, bias, function)
+        })
+    }
+
     fn apply_with_candle(
         &self,
         x: &Tensor,
         activation: Option<Activation>,
         residual: Option<&Tensor>,
     ) -> Result<Tensor> {
-        let mut out = x.matmul(&self.weight.t()?)?;
+        let mut out = self.matmul(x)?;
         if let Some(bias) = &self.bias {
             out = out.broadcast_add(bias)?;
         }
@@ -187,15 +284,32 @@ impl Linear {
             None => {}
         }
         match residual {
-            Some(residual) => residual + out,
+            Some(residual) => {
+                let (rows, outputs) = out.dims2()?;
+                match rows / repeated_rows(residual, rows, outputs)?.max(1) {
+                    1 => residual + out,
+                    times => residual.repeat((times, 1))? + out,
+                }
+            }
             None => Ok(out),
         }
     }
 }
 
+/// The rows of a residual that is repeated over `rows` rows.
+fn repeated_rows(residual: &Tensor, rows: usize, width: usize) -> Result<usize> {
+    let (own, of_residual) = residual.dims2()?;
+    if of_residual != width || (rows > 0 && (own == 0 || rows % own != 0)) {
+        candle_core::bail!("a residual of {:?} for [{rows}, {width}]", residual.shape());
+    }
+    Ok(own)
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::super::kernels::emulation;
     use super::super::super::testing::{values, worst};
+    use super::super::{LayerNorm, RmsNorm, frequencies};
     use super::*;
     use candle_core::Device;
 
@@ -218,6 +332,62 @@ mod tests {
             both(Some(Activation::GeluTanh), None)?;
             both(Some(Activation::GeluQuick), None)?;
             both(Some(Activation::SwiGlu), None)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_residual_of_fewer_rows_is_repeated() -> Result<()> {
+        let layer = Linear::new(&values(&[16, 5], 1)?, Some(values(&[16], 2)?))?;
+        let (x, residual) = (values(&[6, 5], 3)?, values(&[2, 16], 4)?);
+        let want = (layer.forward(&x)? + residual.repeat((3, 1))?)?;
+        let found = layer.forward_residual(&x, &residual)?;
+        assert!(worst(&found, &want)? < 1e-6);
+        let found = layer.apply_with_candle(&x, None, Some(&residual))?;
+        assert!(worst(&found, &want)? < 1e-6);
+        assert!(layer.forward_residual(&x, &values(&[4, 16], 4)?).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn layers_through_kernels_equal_those_on_the_processor() -> Result<()> {
+        let (x, residual) = (values(&[7, 19], 1)?, values(&[7, 24], 2)?);
+        let norms = [
+            Norm::from(LayerNorm::new(values(&[24], 6)?, values(&[24], 7)?, 1e-6)),
+            Norm::from(RmsNorm::new(values(&[24], 6)?, 1e-6)),
+        ];
+        let axes: Vec<_> = frequencies(4, 1e4).map(|f| (0, f)).collect();
+        let positions: Vec<[u32; 1]> = (0..7).map(|i| [i * 3]).collect();
+        let table = RotaryTable::new(&positions, &axes, &Device::Cpu)?;
+        for bias in [None, Some(values(&[24], 3)?)] {
+            let layer = Linear::new(&values(&[24, 19], 4)?, bias)?;
+            let all = || -> Result<Vec<Tensor>> {
+                let mut out = vec![layer.forward(&x)?, layer.forward_residual(&x, &residual)?];
+                for activation in [
+                    Activation::GeluErf,
+                    Activation::GeluTanh,
+                    Activation::GeluQuick,
+                    Activation::SwiGlu,
+                ] {
+                    out.push(layer.forward_activated(&x, activation)?);
+                }
+                for norm in &norms {
+                    out.push(norm.forward(&residual)?);
+                    out.extend(layer.forward_residual_normed(&x, &residual, norm)?);
+                }
+                for table in [None, Some(&table)] {
+                    out.extend(layer.forward_qkv(&x, 2, 2, table)?);
+                }
+                Ok(out)
+            };
+            let want = all()?;
+            emulation::with(|| {
+                for (i, (found, want)) in all()?.iter().zip(&want).enumerate() {
+                    let worst = worst(found, want)?;
+                    assert!(worst < 2e-6, "{i}: {worst}");
+                }
+                Ok(())
+            })?;
         }
         Ok(())
     }

@@ -6,6 +6,8 @@ use rayon::prelude::*;
 
 use super::activation::LANES;
 use super::slices::{is_cpu_f32, with_slice};
+use crate::vlm::kernels::{self, NormOperands};
+use crate::vlm::profile::section;
 
 /// Root-mean-square norm: `x / sqrt(mean(x²) + eps) · weight` (Qwen2, Llama).
 #[derive(Clone, Debug)]
@@ -22,6 +24,48 @@ pub struct LayerNorm {
     eps: f64,
 }
 
+/// A norm of either kind.
+#[derive(Clone, Debug)]
+pub enum Norm {
+    /// With weight and bias.
+    Layer(LayerNorm),
+    /// With a weight alone.
+    Rms(RmsNorm),
+}
+
+impl Norm {
+    /// Normalises each row of `x`, `[n, d]`.
+    ///
+    /// # Errors
+    /// When `d` is not the weight's length, or a device operation fails.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Layer(norm) => norm.forward(x),
+            Self::Rms(norm) => norm.forward(x),
+        }
+    }
+
+    /// As the kernels take it.
+    pub(super) fn operands(&self) -> NormOperands<'_> {
+        match self {
+            Self::Layer(norm) => norm.operands(),
+            Self::Rms(norm) => norm.operands(),
+        }
+    }
+}
+
+impl From<LayerNorm> for Norm {
+    fn from(norm: LayerNorm) -> Self {
+        Self::Layer(norm)
+    }
+}
+
+impl From<RmsNorm> for Norm {
+    fn from(norm: RmsNorm) -> Self {
+        Self::Rms(norm)
+    }
+}
+
 impl RmsNorm {
     /// A norm over vectors as long as `weight`.
     pub fn new(weight: Tensor, eps: f64) -> Self {
@@ -33,6 +77,22 @@ impl RmsNorm {
     /// # Errors
     /// When `d` is not the weight's length, or a device operation fails.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        section("norm", || self.apply(x))
+    }
+
+    fn operands(&self) -> NormOperands<'_> {
+        NormOperands {
+            weight: &self.weight,
+            bias: None,
+            eps: self.eps,
+            layer: false,
+        }
+    }
+
+    fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        if kernels::apply_to(x) {
+            return self.operands().of(x);
+        }
         if !is_cpu_f32(x) {
             return candle_nn::ops::rms_norm(&x.contiguous()?, &self.weight, self.eps as f32);
         }
@@ -81,6 +141,22 @@ impl LayerNorm {
     /// # Errors
     /// When `d` is not the weight's length, or a device operation fails.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        section("norm", || self.apply(x))
+    }
+
+    fn operands(&self) -> NormOperands<'_> {
+        NormOperands {
+            weight: &self.weight,
+            bias: Some(&self.bias),
+            eps: self.eps,
+            layer: true,
+        }
+    }
+
+    fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        if kernels::apply_to(x) {
+            return self.operands().of(x);
+        }
         if !is_cpu_f32(x) {
             let x = x.contiguous()?;
             return candle_nn::ops::layer_norm(&x, &self.weight, &self.bias, self.eps as f32);

@@ -1,12 +1,13 @@
 //! Rotary position embedding of packed samples, half-split as in Llama and Qwen2.
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 
 use super::slices::{is_cpu_f32, with_slice};
 use crate::vlm::device::transfer::upload;
+use crate::vlm::kernels;
 
-/// Cosines and sines for every position of a packed batch, each `[n, head_dim / 2]`.
+/// Cosines and sines for every position of a packed batch, each `[n, head_dim / 2]` in f32 whatever is rotated.
 #[derive(Clone, Debug)]
 pub struct RotaryTable {
     cos: Tensor,
@@ -27,7 +28,6 @@ impl RotaryTable {
     pub fn new<const AXES: usize>(
         positions: &[[u32; AXES]],
         frequencies: &[(usize, f32)],
-        dtype: DType,
         device: &Device,
     ) -> Result<Self> {
         let angles: Vec<f32> = positions
@@ -36,7 +36,7 @@ impl RotaryTable {
             .collect();
         let table = |f: fn(f32) -> f32| {
             let values: Vec<f32> = angles.par_iter().map(|&a| f(a)).collect();
-            upload(values, (positions.len(), frequencies.len()), device)?.to_dtype(dtype)
+            upload(values, (positions.len(), frequencies.len()), device)
         };
         Ok(Self {
             cos: table(f32::cos)?,
@@ -45,21 +45,44 @@ impl RotaryTable {
     }
 }
 
+/// The joint projection `[n, (heads + 2·kv_heads)·d]` as views: query `[n, heads, d]`, key and value `[n, kv_heads, d]`.
+pub(super) fn split(joint: &Tensor, heads: usize, kv_heads: usize) -> Result<[Tensor; 3]> {
+    let (rows, width) = joint.dims2()?;
+    let all = heads + 2 * kv_heads;
+    let joint = joint.reshape((rows, all, width / all))?;
+    Ok([
+        joint.narrow(1, 0, heads)?,
+        joint.narrow(1, heads, kv_heads)?,
+        joint.narrow(1, heads + kv_heads, kv_heads)?,
+    ])
+}
+
+/// The joint projection with its bias added and query and key rotated, through our kernel.
+pub(super) fn rotate_joint(
+    joint: &Tensor,
+    bias: Option<&Tensor>,
+    heads: usize,
+    kv_heads: usize,
+    table: &RotaryTable,
+) -> Result<Tensor> {
+    let angles = [&table.cos, &table.sin];
+    kernels::rotate(joint, bias, angles, heads + 2 * kv_heads, heads + kv_heads)
+}
+
 /// Takes the joint projection `[n, (heads + 2·kv_heads)·d]` apart into query `[n, heads, d]`, key and
-/// value `[n, kv_heads, d]`, with query and key rotated in the table's precision.
+/// value `[n, kv_heads, d]`, with query and key rotated in f32.
 ///
 /// # Errors
 /// When the shapes do not fit or a device operation fails.
-pub fn split_qkv(
+pub(super) fn split_qkv(
     qkv: &Tensor,
     heads: usize,
     kv_heads: usize,
     table: &RotaryTable,
-) -> Result<(Tensor, Tensor, Tensor)> {
+) -> Result<[Tensor; 3]> {
     let (rows, width) = qkv.dims2()?;
     let d = width / (heads + 2 * kv_heads);
-    let value = qkv.reshape((rows, heads + 2 * kv_heads, d))?;
-    let value = value.narrow(1, heads + kv_heads, kv_heads)?;
+    let [_, _, value] = split(qkv, heads, kv_heads)?;
     if !is_cpu_f32(qkv) {
         let rotate = |start: usize, heads: usize| {
             let part = qkv.narrow(1, start * d, heads * d)?.contiguous()?;
@@ -68,7 +91,7 @@ pub fn split_qkv(
             let rotated = candle_nn::rotary_emb::rope_thd(&part, &table.cos, &table.sin)?;
             rotated.squeeze(0)?.to_dtype(qkv.dtype())
         };
-        return Ok((rotate(0, heads)?, rotate(heads, kv_heads)?, value));
+        return Ok([rotate(0, heads)?, rotate(heads, kv_heads)?, value]);
     }
     let (mut query, mut key) = (vec![0.0; rows * heads * d], vec![0.0; rows * kv_heads * d]);
     with_slice(qkv, |qkv| {
@@ -89,7 +112,7 @@ pub fn split_qkv(
     })?;
     let query = Tensor::from_vec(query, (rows, heads, d), qkv.device())?;
     let key = Tensor::from_vec(key, (rows, kv_heads, d), qkv.device())?;
-    Ok((query, key, value))
+    Ok([query, key, value])
 }
 
 /// Rotates the heads of one position: `(a, b)` to `(a·cos − b·sin, b·cos + a·sin)` for its two halves.
@@ -119,9 +142,9 @@ mod tests {
         let (heads, kv_heads, d) = (3, 1, 8);
         let positions = [[0], [1], [2], [0], [7]];
         let axes: Vec<_> = frequencies(d, 1e6).map(|f| (0, f)).collect();
-        let table = RotaryTable::new(&positions, &axes, DType::F32, &device)?;
+        let table = RotaryTable::new(&positions, &axes, &device)?;
         let qkv = values(&[5, (heads + 2 * kv_heads) * d], 1)?;
-        let (query, key, value) = split_qkv(&qkv, heads, kv_heads, &table)?;
+        let [query, key, value] = split_qkv(&qkv, heads, kv_heads, &table)?;
         for (got, start, heads) in [(query, 0, heads), (key, heads, kv_heads)] {
             let part = qkv.narrow(1, start * d, heads * d)?.contiguous()?;
             let part = part.reshape((1, 5, heads, d))?;

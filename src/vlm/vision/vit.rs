@@ -3,17 +3,15 @@
 //! Reference: `SiglipVisionModel` and `CLIPVisionModel` of transformers, features as the LLaVA line takes them: the
 //! output of a layer before `post_layernorm`, CLIP's without the class token.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use candle_transformers::models::siglip::VisionConfig;
-use rayon::prelude::*;
 
-use super::normalise::Normalise;
 use crate::checkpoint::Tower;
 use crate::vlm::VlmError;
 use crate::vlm::attention::{Packing, attention};
-use crate::vlm::device::transfer::upload;
+use crate::vlm::kernels;
 use crate::vlm::loader::Loader;
-use crate::vlm::ops::{Activation, LayerNorm, Linear};
+use crate::vlm::ops::{Activation, Corner, Linear, Norm, Patches, rows};
 
 /// The tower's weights on their device.
 pub struct Vit {
@@ -21,23 +19,22 @@ pub struct Vit {
     /// One row for each token of a tile, the class token's first where there is one, with its embedding added.
     position_embedding: Tensor,
     /// CLIP's norm before the layers. Where it is, there is a class token.
-    pre_norm: Option<LayerNorm>,
+    pre_norm: Option<Norm>,
     activation: Activation,
     layers: Vec<Layer>,
     heads: usize,
     image_size: usize,
     patch: usize,
     side: usize,
-    normalise: Normalise,
-    dtype: DType,
+    patches: Patches,
     device: Device,
 }
 
 struct Layer {
-    norm1: LayerNorm,
+    norm1: Norm,
     qkv: Linear,
     out: Linear,
-    norm2: LayerNorm,
+    norm2: Norm,
     fc1: Linear,
     fc2: Linear,
 }
@@ -53,7 +50,7 @@ impl Vit {
         config: &VisionConfig,
         used: usize,
         prefix: &str,
-        [mean, std]: [[f32; 3]; 2],
+        normalisation: [[f32; 3]; 2],
         loader: Loader<'_>,
     ) -> Result<Self, VlmError> {
         let (d, patch) = (config.hidden_size, config.patch_size);
@@ -61,7 +58,7 @@ impl Vit {
         let clip = tower == Tower::Clip;
         let embeddings = format!("{prefix}.embeddings");
         // A convolution whose stride is its size is a linear layer over the pixels of a patch.
-        let pixels = 3 * patch * patch;
+        let patches = Patches::new([patch, 1], &[normalisation], loader.dtype, loader.device)?;
         let patch_embedding = format!("{embeddings}.patch_embedding");
         let weight = loader.tensor(&format!("{patch_embedding}.weight"), &[d, 3, patch, patch])?;
         let bias = (!clip)
@@ -82,12 +79,13 @@ impl Vit {
         }
         let pre_norm = clip
             .then(|| loader.layer_norm(&format!("{prefix}.pre_layrnorm"), d, config.layer_norm_eps))
-            .transpose()?;
+            .transpose()?
+            .map(Norm::from);
         let layers = (0..used)
             .map(|i| Layer::load(config, &format!("{prefix}.encoder.layers.{i}"), loader))
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            patch_embedding: Linear::new(&weight.reshape((d, pixels))?, bias)?,
+            patch_embedding: patches.embedding(&weight, bias)?,
             position_embedding,
             pre_norm,
             activation: match tower {
@@ -99,8 +97,7 @@ impl Vit {
             image_size: config.image_size,
             patch,
             side,
-            normalise: Normalise::new(mean, std),
-            dtype: loader.dtype,
+            patches,
             device: loader.device.clone(),
         })
     }
@@ -117,46 +114,58 @@ impl Vit {
     /// When a tile has another size or a device operation fails.
     pub fn forward(&self, tiles: &[&[u8]]) -> candle_core::Result<Tensor> {
         let (count, patches) = (tiles.len(), self.side * self.side);
-        let mut x = self.embed(&self.patches(tiles)?, count)?;
-        let per_tile = x.dim(0)? / count.max(1);
-        if let Some(norm) = &self.pre_norm {
-            x = norm.forward(&x)?;
-        }
-        let packing = Packing::new(&vec![per_tile; count], false, &self.device)?;
-        for layer in &self.layers {
-            x = layer.forward(&x, self.heads, self.activation, &packing)?;
-        }
-        if per_tile == patches {
+        let (tokens, d) = self.position_embedding.dims2()?;
+        let packing = Packing::new(&vec![tokens; count], false, &self.device)?;
+        let x = self.run(&self.cut(tiles)?, &packing)?;
+        if tokens == patches {
             return Ok(x);
         }
-        let d = x.dim(1)?;
-        x.reshape((count, per_tile, d))?
+        if kernels::apply_to(&x) {
+            let of_patches =
+                |tile: usize| (tile * tokens + 1..(tile + 1) * tokens).map(|row| row as u32);
+            return rows::select(&x, (0..count).flat_map(of_patches).collect());
+        }
+        x.reshape((count, tokens, d))?
             .narrow(1, 1, patches)?
             .contiguous()?
             .reshape((count * patches, d))
     }
 
-    /// The tokens that the first layer sees, `[tiles · tokens, d]`: patches in their places, behind the class token
-    /// where there is one.
-    fn embed(&self, pixels: &Tensor, count: usize) -> candle_core::Result<Tensor> {
-        let (tokens, d) = self.position_embedding.dims2()?;
-        let patches = self.side * self.side;
-        let of_patches = self
-            .position_embedding
-            .narrow(0, tokens - patches, patches)?;
-        let position = of_patches.repeat((count, 1))?;
-        let x = self.patch_embedding.forward_residual(pixels, &position)?;
-        if tokens == patches {
-            return Ok(x);
+    /// From the pixels of the tokens to the last layer's output. Each norm is computed along with the sum that it is
+    /// of, where there is one.
+    fn run(&self, pixels: &Tensor, packing: &Packing) -> candle_core::Result<Tensor> {
+        let (embedding, position) = (&self.patch_embedding, &self.position_embedding);
+        let Some((first, others)) = self.layers.split_first() else {
+            let x = embedding.forward_residual(pixels, position)?;
+            return self
+                .pre_norm
+                .as_ref()
+                .map_or(Ok(x.clone()), |norm| norm.forward(&x));
+        };
+        let [mut x, mut normed] = match &self.pre_norm {
+            Some(norm) => {
+                let [_, x] = embedding.forward_residual_normed(pixels, position, norm)?;
+                let normed = first.norm1.forward(&x)?;
+                [x, normed]
+            }
+            None => embedding.forward_residual_normed(pixels, position, &first.norm1)?,
+        };
+        let mut layer = first;
+        for next in others {
+            let (attended, inner) = layer.forward([&x, &normed], self, packing)?;
+            [x, normed] = layer
+                .fc2
+                .forward_residual_normed(&inner, &attended, &next.norm1)?;
+            layer = next;
         }
-        let class = self.position_embedding.narrow(0, 0, 1)?;
-        let class = class.unsqueeze(0)?.repeat((count, 1, 1))?;
-        Tensor::cat(&[class, x.reshape((count, patches, d))?], 1)?.reshape((count * tokens, d))
+        let (attended, inner) = layer.forward([&x, &normed], self, packing)?;
+        layer.fc2.forward_residual(&inner, &attended)
     }
 
-    /// Normalised pixels `[tiles · side², 3 · patch²]` in the order of a convolution's weight. Pixels
-    /// beyond the last whole patch are unused, as in a convolution without padding.
-    fn patches(&self, tiles: &[&[u8]]) -> candle_core::Result<Tensor> {
+    /// Normalised pixels `[tiles · tokens, 3 · patch²]` of each tile's patches, row by row. Where there is a class
+    /// token, zeros stand before them: it has no pixels, and the layer over them no bias. Pixels beyond the last whole
+    /// patch are unused, as in a convolution without padding.
+    fn cut(&self, tiles: &[&[u8]]) -> candle_core::Result<Tensor> {
         let (side, patch, tile) = (self.side, self.patch, self.image_size);
         if let Some(wrong) = tiles.iter().find(|levels| levels.len() != tile * tile * 3) {
             candle_core::bail!(
@@ -164,25 +173,20 @@ impl Vit {
                 wrong.len()
             );
         }
-        let (width, per_tile) = (3 * patch * patch, side * side);
-        let mut values = vec![0.0; tiles.len() * per_tile * width];
-        values
-            .par_chunks_mut(width)
-            .enumerate()
-            .for_each(|(index, out)| {
-                let levels = tiles[index / per_tile];
-                let (top, left) = (index % per_tile / side * patch, index % side * patch);
-                for row in 0..patch {
-                    let line = &levels[((top + row) * tile + left) * 3..][..patch * 3];
-                    for (col, pixel) in line.chunks_exact(3).enumerate() {
-                        for (c, level) in pixel.iter().enumerate() {
-                            out[(c * patch + row) * patch + col] =
-                                self.normalise.channel(c)[*level as usize];
-                        }
-                    }
-                }
-            });
-        upload(values, (tiles.len() * per_tile, width), &self.device)?.to_dtype(self.dtype)
+        let class = self.position_embedding.dim(0)? - side * side;
+        let corner = |picture: usize, index: usize| Corner {
+            picture: picture as u32,
+            first: ((index / side * tile + index % side) * patch * 3) as u32,
+            stride: (tile * 3) as u32,
+            table: 0,
+        };
+        let corners: Vec<Corner> = (0..tiles.len())
+            .flat_map(|picture| {
+                let patches = (0..side * side).map(move |index| corner(picture, index));
+                std::iter::repeat_n(Corner::BLANK, class).chain(patches)
+            })
+            .collect();
+        self.patches.cut(tiles, &corners)
     }
 }
 
@@ -196,31 +200,33 @@ impl Layer {
         let attention = format!("{prefix}.self_attn");
         let projections = [("q_proj", d), ("k_proj", d), ("v_proj", d)];
         Ok(Self {
-            norm1: loader.layer_norm(&format!("{prefix}.layer_norm1"), d, eps)?,
+            norm1: loader
+                .layer_norm(&format!("{prefix}.layer_norm1"), d, eps)?
+                .into(),
             qkv: loader.stacked(&attention, d, &projections, true)?,
             out: loader.linear(&format!("{attention}.out_proj"), [d, d], true)?,
-            norm2: loader.layer_norm(&format!("{prefix}.layer_norm2"), d, eps)?,
+            norm2: loader
+                .layer_norm(&format!("{prefix}.layer_norm2"), d, eps)?
+                .into(),
             fc1: loader.linear(&format!("{prefix}.mlp.fc1"), [d, inner], true)?,
             fc2: loader.linear(&format!("{prefix}.mlp.fc2"), [inner, d], true)?,
         })
     }
 
+    /// From `x` and its norm to the sum behind attention, and what the last linear layer adds to it.
     fn forward(
         &self,
-        x: &Tensor,
-        heads: usize,
-        activation: Activation,
+        [x, normed]: [&Tensor; 2],
+        tower: &Vit,
         packing: &Packing,
-    ) -> candle_core::Result<Tensor> {
-        let (rows, d) = x.dims2()?;
-        let qkv = self.qkv.forward(&self.norm1.forward(x)?)?;
-        let qkv = qkv.reshape((rows, 3 * heads, d / heads))?;
-        let part = |i: usize| qkv.narrow(1, i * heads, heads);
-        let attended = attention(&part(0)?, &part(1)?, &part(2)?, packing)?;
-        let x = self.out.forward_residual(&attended, x)?;
-        let inner = self
-            .fc1
-            .forward_activated(&self.norm2.forward(&x)?, activation)?;
-        self.fc2.forward_residual(&inner, &x)
+    ) -> candle_core::Result<(Tensor, Tensor)> {
+        let heads = tower.heads;
+        let [q, k, v] = self.qkv.forward_qkv(normed, heads, heads, None)?;
+        let attended = attention(&q, &k, &v, packing)?;
+        let [x, normed] = self
+            .out
+            .forward_residual_normed(&attended, x, &self.norm2)?;
+        let inner = self.fc1.forward_activated(&normed, tower.activation)?;
+        Ok((x, inner))
     }
 }

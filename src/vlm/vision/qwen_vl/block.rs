@@ -6,40 +6,26 @@ use crate::checkpoint::qwen_vl::{Generation, VisionConfig};
 use crate::vlm::VlmError;
 use crate::vlm::attention::{Packing, attention};
 use crate::vlm::loader::Loader;
-use crate::vlm::ops::{Activation, LayerNorm, Linear, RmsNorm, RotaryTable, split_qkv};
+use crate::vlm::ops::{Activation, Linear, Norm, RotaryTable};
 
 /// All norms of both towers.
 const EPS: f64 = 1e-6;
 
-/// Layer norm in Qwen2-VL, RMS norm in Qwen2.5-VL.
-pub(super) enum Norm {
-    Layer(LayerNorm),
-    Rms(RmsNorm),
-}
-
-impl Norm {
-    pub(super) fn load(
-        generation: Generation,
-        prefix: &str,
-        width: usize,
-        loader: Loader<'_>,
-    ) -> Result<Self, VlmError> {
-        Ok(match generation {
-            Generation::V2 => Self::Layer(loader.layer_norm(prefix, width, EPS)?),
-            Generation::V2_5 => Self::Rms(loader.rms_norm(prefix, width, EPS)?),
-        })
-    }
-
-    pub(super) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        match self {
-            Self::Layer(norm) => norm.forward(x),
-            Self::Rms(norm) => norm.forward(x),
-        }
-    }
+/// A layer norm in Qwen2-VL, an RMS norm in Qwen2.5-VL.
+pub(super) fn load_norm(
+    generation: Generation,
+    prefix: &str,
+    width: usize,
+    loader: Loader<'_>,
+) -> Result<Norm, VlmError> {
+    Ok(match generation {
+        Generation::V2 => loader.layer_norm(prefix, width, EPS)?.into(),
+        Generation::V2_5 => loader.rms_norm(prefix, width, EPS)?.into(),
+    })
 }
 
 pub(super) struct Block {
-    norm1: Norm,
+    pub(super) norm1: Norm,
     qkv: Linear,
     out: Linear,
     norm2: Norm,
@@ -71,10 +57,10 @@ impl Block {
             }
         };
         Ok(Self {
-            norm1: Norm::load(generation, &format!("{prefix}.norm1"), d, loader)?,
+            norm1: load_norm(generation, &format!("{prefix}.norm1"), d, loader)?,
             qkv: loader.linear(&format!("{prefix}.attn.qkv"), [d, 3 * d], true)?,
             out: loader.linear(&format!("{prefix}.attn.proj"), [d, d], true)?,
-            norm2: Norm::load(generation, &format!("{prefix}.norm2"), d, loader)?,
+            norm2: load_norm(generation, &format!("{prefix}.norm2"), d, loader)?,
             inner: into,
             activation,
             outer: loader.linear(&format!("{mlp}.{out_of}"), [inner, d], true)?,
@@ -82,19 +68,21 @@ impl Block {
         })
     }
 
+    /// From `x` and its norm to the block's output and that one's norm, which is the next block's.
     pub(super) fn forward(
         &self,
-        x: &Tensor,
+        [x, normed]: [&Tensor; 2],
+        next: &Norm,
         packing: &Packing,
         table: &RotaryTable,
-    ) -> candle_core::Result<Tensor> {
-        let qkv = self.qkv.forward(&self.norm1.forward(x)?)?;
-        let (q, k, v) = split_qkv(&qkv, self.heads, self.heads, table)?;
+    ) -> candle_core::Result<[Tensor; 2]> {
+        let (heads, table) = (self.heads, Some(table));
+        let [q, k, v] = self.qkv.forward_qkv(normed, heads, heads, table)?;
         let attended = attention(&q, &k, &v, packing)?;
-        let x = self.out.forward_residual(&attended, x)?;
-        let inner = self
-            .inner
-            .forward_activated(&self.norm2.forward(&x)?, self.activation)?;
-        self.outer.forward_residual(&inner, &x)
+        let [x, normed] = self
+            .out
+            .forward_residual_normed(&attended, x, &self.norm2)?;
+        let inner = self.inner.forward_activated(&normed, self.activation)?;
+        self.outer.forward_residual_normed(&inner, &x, next)
     }
 }

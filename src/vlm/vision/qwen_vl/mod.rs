@@ -8,16 +8,14 @@ mod block;
 mod layout;
 mod patches;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 use crate::checkpoint::qwen_vl::{Config, Windows};
 use crate::vlm::VlmError;
 use crate::vlm::attention::Packing;
-use crate::vlm::device::transfer::upload;
 use crate::vlm::loader::Loader;
-use crate::vlm::ops::{Activation, Linear, RotaryTable, frequencies};
-use crate::vlm::vision::normalise::Normalise;
-use block::{Block, Norm};
+use crate::vlm::ops::{Activation, Linear, Norm, Patches, RotaryTable, frequencies, rows};
+use block::{Block, load_norm};
 use layout::Layout;
 use patches::Cutter;
 
@@ -37,7 +35,6 @@ pub struct Tower {
     merger: Merger,
     /// The frequencies of the rotary angles, each with the axis that it follows.
     axes: Vec<(usize, f32)>,
-    dtype: DType,
     device: Device,
 }
 
@@ -69,13 +66,15 @@ impl Tower {
             &format!("{prefix}.patch_embed.proj.weight"),
             &[d, 3, depth, patch, patch],
         )?;
+        let normalisations = [&config.image, &config.video].map(|of| [of.mean, of.std]);
+        let patches = Patches::new([patch, depth], &normalisations, loader.dtype, loader.device)?;
         let blocks = (0..vision.depth)
             .map(|i| Block::load(generation, vision, &format!("{prefix}.blocks.{i}"), loader))
             .collect::<Result<_, _>>()?;
         let merged = d * vision.spatial_merge_size.pow(2);
         let merger = format!("{prefix}.merger");
         let merger = Merger {
-            norm: Norm::load(generation, &format!("{merger}.ln_q"), d, loader)?,
+            norm: load_norm(generation, &format!("{merger}.ln_q"), d, loader)?,
             inner: loader.linear(&format!("{merger}.mlp.0"), [merged, merged], true)?,
             outer: loader.linear(
                 &format!("{merger}.mlp.2"),
@@ -89,26 +88,23 @@ impl Tower {
             frequencies(half, vision.rope_theta).map(move |frequency| (axis, frequency))
         };
         Ok(Self {
+            patch_embedding: patches.embedding(&convolution, None)?,
             cutter: Cutter {
+                patches,
                 patch,
-                depth,
                 merge: vision.spatial_merge_size,
-                pictures: Normalise::new(config.image.mean, config.image.std),
-                clips: Normalise::new(config.video.mean, config.video.std),
             },
-            patch_embedding: Linear::new(&convolution.reshape((d, vision.patch_len()))?, None)?,
             blocks,
             windows: vision.windows.clone(),
             merger,
             axes: of_axis(0).chain(of_axis(1)).collect(),
-            dtype: loader.dtype,
             device: loader.device.clone(),
         })
     }
 
     /// Frames of a slice.
     pub(crate) fn depth(&self) -> usize {
-        self.cutter.depth
+        self.cutter.patches.depth()
     }
 
     /// Tokens `[n, d]` of all slices, in order and each row by row.
@@ -136,39 +132,40 @@ impl Tower {
         let sizes = slices.iter().map(|slice| (slice.rows, slice.columns));
         let side = self.windows.as_ref().map(|windows| windows.side);
         let layout = Layout::new(sizes, self.cutter.merge, side);
-        let pixels = self
-            .cutter
-            .cut(slices, &layout.patches, self.dtype, &self.device)?;
+        let pixels = self.cutter.cut(slices, &layout.patches)?;
         let places: Vec<[u32; 2]> = layout.patches.iter().map(|p| [p.row, p.column]).collect();
-        // The reference rotates in f32, whatever the tower's precision.
-        let table = RotaryTable::new(&places, &self.axes, DType::F32, &self.device)?;
+        let table = RotaryTable::new(&places, &self.axes, &self.device)?;
         let whole = Packing::new(&layout.slices, false, &self.device)?;
         let in_windows = Packing::new(&layout.windows, false, &self.device)?;
 
         let mut x = self.patch_embedding.forward(&pixels)?;
+        // Each block's first norm, and the merger's, is computed along with the sum that it is of.
+        let norm = |i: usize| {
+            self.blocks
+                .get(i)
+                .map_or(&self.merger.norm, |block| &block.norm1)
+        };
+        let mut normed = norm(0).forward(&x)?;
         for (i, block) in self.blocks.iter().enumerate() {
             let packing = match &self.windows {
                 Some(windows) if !windows.full_blocks.contains(&i) => &in_windows,
                 _ => &whole,
             };
-            x = block.forward(&x, packing, &table)?;
+            [x, normed] = block.forward([&x, &normed], norm(i + 1), packing, &table)?;
         }
-        let tokens = self.merger.forward(&x, self.cutter.merge.pow(2))?;
+        let tokens = self.merger.forward(&normed, self.cutter.merge.pow(2))?;
         match layout.back {
             None => Ok(tokens),
-            Some(back) => {
-                let count = back.len();
-                tokens.index_select(&upload(back, count, &self.device)?, 0)
-            }
+            Some(back) => rows::select(&tokens, back),
         }
     }
 }
 
 impl Merger {
-    /// Tokens `[n / merged, d]` of patches of which `merged` that follow each other become one.
-    fn forward(&self, x: &Tensor, merged: usize) -> candle_core::Result<Tensor> {
-        let (rows, d) = x.dims2()?;
-        let joined = self.norm.forward(x)?.reshape((rows / merged, merged * d))?;
+    /// Tokens `[n / merged, d]` of normalised patches of which `merged` that follow each other become one.
+    fn forward(&self, normed: &Tensor, merged: usize) -> candle_core::Result<Tensor> {
+        let (rows, d) = normed.dims2()?;
+        let joined = normed.reshape((rows / merged, merged * d))?;
         let inner = self.inner.forward_activated(&joined, Activation::GeluErf)?;
         self.outer.forward(&inner)
     }

@@ -1,11 +1,9 @@
-//! The pixels of patches, from frames in 8-bit levels.
+//! Where the patches of slices are in the pictures' and frames' 8-bit levels.
 
-use candle_core::{DType, Device, Result, Tensor};
-use rayon::prelude::*;
+use candle_core::{Result, Tensor};
 
 use super::layout::Patch;
-use crate::vlm::device::transfer::upload;
-use crate::vlm::vision::normalise::Normalise;
+use crate::vlm::ops::{Corner, Patches};
 
 /// One slice in time of a picture or clip: the frames that its patches are deep. The last frame of an odd number, and a
 /// picture, stand as often as it takes.
@@ -22,58 +20,52 @@ pub(crate) struct Slice<'a> {
 
 /// How frames are cut into patches.
 pub(super) struct Cutter {
+    /// The normalisations are those of pictures and clips.
+    pub(super) patches: Patches,
     /// Side of a patch in pixels.
     pub(super) patch: usize,
-    /// Frames of a patch.
-    pub(super) depth: usize,
     /// Side of a token in patches.
     pub(super) merge: usize,
-    pub(super) pictures: Normalise,
-    pub(super) clips: Normalise,
 }
 
 impl Cutter {
     /// Normalised pixels `[patches, 3 · depth · patch²]` in the order of a convolution's weight: channel, time, row,
     /// column.
-    pub(super) fn cut(
-        &self,
-        slices: &[Slice<'_>],
-        patches: &[Patch],
-        dtype: DType,
-        device: &Device,
-    ) -> Result<Tensor> {
+    pub(super) fn cut(&self, slices: &[Slice<'_>], patches: &[Patch]) -> Result<Tensor> {
+        // A frame that is repeated is one picture.
+        let mut pictures: Vec<&[u8]> = Vec::new();
+        let mut of_slices: Vec<Vec<u32>> = Vec::with_capacity(slices.len());
         for slice in slices {
             self.check(slice)?;
-        }
-        let (side, plane) = (self.patch, self.patch.pow(2));
-        let width = 3 * self.depth * plane;
-        let mut values = vec![0.0; patches.len() * width];
-        values
-            .par_chunks_mut(width)
-            .zip(patches)
-            .for_each(|(out, patch)| {
-                let slice = &slices[patch.slice];
-                let normalise = if slice.of_clip {
-                    &self.clips
-                } else {
-                    &self.pictures
-                };
-                let tables: [_; 3] = std::array::from_fn(|c| normalise.channel(c));
-                let stride = slice.columns * self.merge * side;
-                let corner = patch.row as usize * side * stride + patch.column as usize * side;
-                for (time, levels) in slice.frames.iter().enumerate() {
-                    for row in 0..side {
-                        let line = &levels[(corner + row * stride) * 3..][..side * 3];
-                        for (column, pixel) in line.chunks_exact(3).enumerate() {
-                            for (c, level) in pixel.iter().enumerate() {
-                                let at = (c * self.depth + time) * plane + row * side + column;
-                                out[at] = tables[c][*level as usize];
-                            }
-                        }
-                    }
+            let first = pictures.len();
+            let mut indices = Vec::with_capacity(slice.frames.len());
+            for &frame in &slice.frames {
+                let same = |seen: &&[u8]| std::ptr::eq(*seen, frame);
+                let found = pictures[first..].iter().position(same);
+                let index = found.map_or(pictures.len(), |at| first + at);
+                if found.is_none() {
+                    pictures.push(frame);
                 }
-            });
-        upload(values, (patches.len(), width), device)?.to_dtype(dtype)
+                indices.push(index as u32);
+            }
+            of_slices.push(indices);
+        }
+        let side = self.patch;
+        let corners: Vec<Corner> = patches
+            .iter()
+            .flat_map(|patch| {
+                let slice = &slices[patch.slice];
+                let stride = slice.columns * self.merge * side * 3;
+                let first = patch.row as usize * side * stride + patch.column as usize * side * 3;
+                of_slices[patch.slice].iter().map(move |&picture| Corner {
+                    picture,
+                    first: first as u32,
+                    stride: stride as u32,
+                    table: u32::from(slice.of_clip),
+                })
+            })
+            .collect();
+        self.patches.cut(&pictures, &corners)
     }
 
     fn check(&self, slice: &Slice<'_>) -> Result<()> {
@@ -82,11 +74,11 @@ impl Cutter {
         if let Some(frame) = wrong {
             candle_core::bail!("a frame of {} levels for a grid of {levels}", frame.len());
         }
-        if slice.frames.len() != self.depth {
+        if slice.frames.len() != self.patches.depth() {
             candle_core::bail!(
                 "a slice of {} frames for patches of {}",
                 slice.frames.len(),
-                self.depth
+                self.patches.depth()
             );
         }
         Ok(())

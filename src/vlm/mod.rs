@@ -21,6 +21,7 @@ pub mod qwen_vl;
 pub(crate) mod testing;
 pub mod vision;
 
+use indicatif::HumanBytes;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError, Family};
@@ -48,6 +49,18 @@ pub enum VlmError {
         /// Why, and what to do.
         reason: String,
     },
+    /// The device's memory is full, with how full.
+    #[error("the device's memory is full: {asked} did not fit, {free} of {total} are free")]
+    Full {
+        /// What was to be done, such as "a batch of 9,000 tokens".
+        asked: String,
+        /// For people.
+        free: String,
+        /// For people.
+        total: String,
+        /// What the driver said.
+        source: Box<Self>,
+    },
     /// A layer that the language model does not have.
     #[error(
         "layers: {index} is not among the hidden states 0 to {last} of this checkpoint's \
@@ -67,8 +80,11 @@ const OUT_OF_MEMORY: [&str; 2] = ["CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALL
 impl VlmError {
     /// Whether the device's memory was full. The device is sound then: a smaller batch may fit.
     pub fn is_out_of_memory(&self) -> bool {
-        let Self::Tensor(error) = self else {
-            return false;
+        let error = match self {
+            Self::Full { .. } => return true,
+            Self::Tensor(error)
+            | Self::Checkpoint(CheckpointError::Device { source: error, .. }) => error,
+            _ => return false,
         };
         let text = error.to_string();
         OUT_OF_MEMORY.iter().any(|name| text.contains(name))
@@ -270,8 +286,19 @@ pub fn load(
         dtype,
         device,
     };
-    match &checkpoint.family {
-        Family::Llava(config) => Ok(Box::new(llava::Llava::load(config, loader)?)),
-        Family::QwenVl(config) => Ok(Box::new(qwen_vl::QwenVl::load(config, rule, loader)?)),
-    }
+    let model = || -> Result<Box<dyn Model>, VlmError> {
+        match &checkpoint.family {
+            Family::Llava(config) => Ok(Box::new(llava::Llava::load(config, loader)?)),
+            Family::QwenVl(config) => Ok(Box::new(qwen_vl::QwenVl::load(config, rule, loader)?)),
+        }
+    };
+    model().map_err(|error| {
+        let shapes = checkpoint
+            .weights
+            .names()
+            .filter_map(|name| checkpoint.weights.shape(name));
+        let values: usize = shapes.map(|shape| shape.iter().product::<usize>()).sum();
+        let bytes = HumanBytes((values * dtype.size_in_bytes()) as u64);
+        device::with_memory(error, device, &format!("a model of {bytes}"))
+    })
 }

@@ -110,3 +110,48 @@ fn the_failure_limit_holds_over_all_devices() {
     let ended = project.madmix(&["run", "mix.toml"]).expect(1);
     assert!(ended.stderr.contains("3 of 6 samples failed"), "{ended}");
 }
+
+/// Why there is no CUDA device where none is visible, on a machine with a driver or without.
+fn without_a_device(stderr: &str) -> bool {
+    let reasons: &[&str] = if cfg!(feature = "cuda") {
+        &[
+            "no CUDA driver was found: libcuda.so.1, which is part of it, was sought ",
+            "the CUDA driver finds no device; CUDA_VISIBLE_DEVICES is \"\"",
+            "the CUDA driver takes CUDA up to ",
+        ]
+    } else {
+        &["this binary was built without CUDA; build it with `--features cuda,flash-attn`"]
+    };
+    reasons.iter().any(|reason| stderr.contains(reason))
+}
+
+#[test]
+fn auto_falls_back_to_the_cpu_and_says_why() {
+    let project = Project::new();
+    project.edit("mix.toml", "\"cpu\"", "\"auto\"");
+    let mut command = project.command(&["--verbose", "run", "mix.toml"]);
+    let ended = project
+        .ended(command.env("CUDA_VISIBLE_DEVICES", ""))
+        .expect(0);
+    assert!(ended.stderr.contains("f32 on the CPU ("), "{ended}");
+    assert!(without_a_device(&ended.stderr), "{ended}");
+}
+
+#[test]
+fn cuda_that_cannot_be_had_is_refused_with_the_reason() {
+    for device in ["cuda", "cuda:1", r#"["cuda:0", "cuda:1"]"#] {
+        let project = Project::new();
+        let value = match device.starts_with('[') {
+            true => device.to_owned(),
+            false => format!("\"{device}\""),
+        };
+        project.edit("mix.toml", "\"cpu\"", &value);
+        let mut command = project.command(&["run", "mix.toml"]);
+        let ended = project
+            .ended(command.env("CUDA_VISIBLE_DEVICES", ""))
+            .expect(1);
+        assert!(ended.stderr.contains("device = \"cuda"), "{ended}");
+        assert!(without_a_device(&ended.stderr), "{ended}");
+        assert!(!project.path("run").exists(), "{ended}");
+    }
+}

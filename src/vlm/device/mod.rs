@@ -1,15 +1,21 @@
 //! Devices: choosing them and the precision, how full they are, and values on their way to them.
 
+#[cfg(any(feature = "cuda", test))]
+mod capability;
+#[cfg(feature = "cuda")]
+mod cuda;
+#[cfg(any(feature = "cuda", test))]
+mod libraries;
 mod memory;
+#[cfg(any(feature = "cuda", test))]
+mod reason;
 pub(crate) mod transfer;
 
 use candle_core::{DType, Device};
 
 use super::VlmError;
-#[cfg(feature = "cuda")]
-use crate::wall;
 
-pub use memory::{Memory, memory, peak};
+pub use memory::{Memory, memory, peak, with_memory};
 
 /// A device that was opened, and what to tell about the choice.
 #[derive(Clone, Debug)]
@@ -115,10 +121,10 @@ impl Choice<'_> {
         match (self.name, self.ordinal) {
             ("cpu", _) => Ok(cpu(String::new())),
             (name, Some(ordinal)) => match open_cuda(ordinal) {
-                Ok(device) => Ok(Opened {
+                Ok((device, card)) => Ok(Opened {
                     device,
                     name: format!("cuda:{ordinal}"),
-                    description: format!("CUDA device {ordinal}{}", self.remark),
+                    description: format!("CUDA device {ordinal} ({card}){}", self.remark),
                 }),
                 Err(reason) if name == "auto" => Ok(cpu(format!(" ({reason})"))),
                 Err(reason) => Err(failed(reason)),
@@ -128,33 +134,22 @@ impl Choice<'_> {
     }
 }
 
+/// A device, and what people call the card.
 #[cfg(feature = "cuda")]
-fn open_cuda(ordinal: usize) -> Result<Device, String> {
-    // Without a driver the bindings panic rather than fail.
-    wall::behind(|| Device::new_cuda_with_stream(ordinal))
-        .map_err(|_| "the CUDA driver or one of its libraries was not found")?
-        .map_err(|error| error.to_string())
+fn open_cuda(ordinal: usize) -> Result<(Device, String), String> {
+    cuda::open(ordinal).map_err(|reason| reason.to_string())
 }
 
 #[cfg(not(feature = "cuda"))]
-fn open_cuda(_: usize) -> Result<Device, String> {
+fn open_cuda(_: usize) -> Result<(Device, String), String> {
     Err("this binary was built without CUDA; build it with `--features cuda,flash-attn`".into())
 }
 
 /// How many CUDA devices this process can see; 0 where CUDA cannot be asked.
-#[cfg(feature = "cuda")]
 fn visible_cuda_devices() -> usize {
-    use candle_core::cuda::cudarc::driver::CudaContext;
-    let count = wall::behind(CudaContext::device_count);
-    count
-        .ok()
-        .and_then(Result::ok)
-        .and_then(|count| usize::try_from(count).ok())
-        .unwrap_or(0)
-}
-
-#[cfg(not(feature = "cuda"))]
-fn visible_cuda_devices() -> usize {
+    #[cfg(feature = "cuda")]
+    return cuda::visible();
+    #[cfg(not(feature = "cuda"))]
     0
 }
 

@@ -151,7 +151,7 @@ def main() -> None:
         )
     for kind in args.kinds:
         for who in args.peers if with_madmix else []:
-            distance = madmix.apart(runs[kind, "madmix"][0]["vectors"], runs[kind, who][0]["vectors"])
+            distance = madmix.in_words(madmix.apart(runs[kind, "madmix"][0]["vectors"], runs[kind, who][0]["vectors"]))
             print(f"{kind}: pooled vectors of madmix and transformers ({who}) differ by at most: {distance}")
 
 

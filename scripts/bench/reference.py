@@ -18,16 +18,16 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import numpy as np
 import torch
 import transformers
-from fixtures.pictures import decode
-from fixtures.prompts import clips_of, conversation, pictures_of
+from fixtures.prompts import conversation
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
-from transformers.video_utils import VideoMetadata
 
-from .families import FAMILIES, FOLDER_FPS
+from .families import FAMILIES
+from .media import media_of
+from .pooling import MODALITIES, masks
 
 # Frames have none of Pillow's in transformers.
 PILLOW = {
@@ -37,7 +37,6 @@ PILLOW = {
     "qwen2-vl": Qwen2VLImageProcessorPil,
     "qwen2.5-vl": Qwen2VLImageProcessorPil,
 }
-MODALITIES = ("text", "image", "video")
 
 
 class OneDnnLinear(torch.nn.Module):
@@ -59,35 +58,6 @@ def pack_linears(module: torch.nn.Module) -> None:
             setattr(module, name, OneDnnLinear(child))
         else:
             pack_linears(child)
-
-
-def media_of(row: dict, folder: Path, family: str) -> dict:
-    """The processor's arguments for a row's pictures and clips."""
-    # Qwen's `size` counts pixels in spite of its keys.
-    sizes = {
-        kind: {"size": {"shortest_edge": fewest, "longest_edge": most}}
-        for kind, (fewest, most) in FAMILIES[family].pixels.items()
-    }
-    media = {}
-    if images := [decode(folder / file) for file in pictures_of(row)]:
-        # LLaVA-OneVision tells a sample's several pictures from the nesting.
-        media["images"] = [images] if family == "llava-onevision" else images
-        media["images_kwargs"] = sizes.get("image", {})
-    if clips := [sorted((folder / clip).iterdir()) for clip in clips_of(row)]:
-        frames = [np.stack([np.asarray(decode(file)) for file in files]) for files in clips]
-        media["videos"] = [torch.from_numpy(clip).permute(0, 3, 1, 2) for clip in frames]
-        about = [
-            VideoMetadata(total_num_frames=len(files), fps=FOLDER_FPS, frames_indices=list(range(len(files)))) for files in clips
-        ]
-        media["videos_kwargs"] = {"do_sample_frames": False, "video_metadata": about, **sizes.get("video", {})}
-    return media
-
-
-def masks(ids: torch.Tensor, processor: object, has_video: bool) -> dict[str, torch.Tensor]:
-    """Which positions of [n] are of which modality."""
-    image = ids == processor.image_token_id
-    video = ids == processor.video_token_id if has_video else torch.zeros_like(image)
-    return {"text": ~(image | video), "image": image, "video": video}
 
 
 def main() -> None:
@@ -119,7 +89,6 @@ def main() -> None:
     rows = json.loads(args.rows.read_text(encoding="utf-8"))
     vectors: dict[str, list[np.ndarray]] = {name: [] for name in MODALITIES}
     counts: dict[str, list[int]] = {name: [] for name in MODALITIES}
-    has_video = "video" in FAMILIES[args.family].kinds
     with torch.inference_mode():
         for row in rows:
             prompt = processor.apply_chat_template(conversation(row), tokenize=False)
@@ -130,7 +99,7 @@ def main() -> None:
             if hasattr(model, "rope_deltas"):
                 model.rope_deltas = None  # Qwen: what the last sample left behind
             hidden = model(**inputs, use_cache=False).last_hidden_state[0]
-            for name, mask in masks(inputs["input_ids"][0], processor, has_video).items():
+            for name, mask in masks(inputs["input_ids"][0], processor).items():
                 count = int(mask.sum())
                 mean = hidden[mask].float().mean(0) if count else torch.zeros(hidden.shape[-1])
                 vectors[name].append(mean.numpy())

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -22,7 +23,7 @@ use crate::extract::{
 };
 use crate::launch::Share;
 use crate::store::{Shard, Store, StoreError};
-use crate::vlm::{self, device::Opened};
+use crate::vlm::{self, device::Opened, profile::Profile};
 
 /// Shards that may wait to be kept in the cache.
 const MADE: usize = 4;
@@ -35,6 +36,9 @@ pub(super) struct Arguments {
     /// Make shards that hold failed samples again, after the data was mended.
     #[arg(long)]
     pub retry_failed: bool,
+    /// Say at the end where the time of the forward passes went. Slows the run: devices wait between sections.
+    #[arg(long)]
+    pub profile: bool,
 }
 
 /// What making shards needs from one round to the next.
@@ -49,6 +53,7 @@ struct Maker<'a> {
     failures: FailureLimit,
     /// Loaded once there is something to make.
     models: Vec<Placed>,
+    profile: Option<Arc<Profile>>,
     made_any: bool,
 }
 
@@ -81,10 +86,14 @@ pub(super) fn make(
         cached: Cached::new(&session.config),
         failures,
         models: Vec::new(),
+        profile: arguments.profile.then(Arc::default),
         made_any: false,
     };
     let mut rounds = Rounds::new(&session.manifest, session.config.extract.stop_when);
     let made = maker.all(&mut rounds);
+    if let Some(profile) = &maker.profile {
+        tracing::info!("where the forward passes' time went:\n{}", profile.table());
+    }
     // The list is wanted most when there were too many.
     let listed = maker.failures.write();
     if made? == Outcome::Interrupted {
@@ -196,6 +205,7 @@ impl Maker<'_> {
             cached,
             failures,
             models,
+            profile,
             ..
         } = self;
         if missing.is_empty() {
@@ -217,7 +227,7 @@ impl Maker<'_> {
         failures.check()?;
         let total: Tally = plans.values().map(|plan| plan.tally).sum();
         if models.is_empty() {
-            *models = load(session)?;
+            *models = load(session, profile.as_ref())?;
         }
         let job = Job {
             layers: &session.config.extract.layers,
@@ -264,7 +274,7 @@ fn share_of_work(session: &Session, share: &Share) -> Vec<ShardWork> {
 }
 
 /// Loads the model onto all devices at once.
-fn load(session: &Session) -> Result<Vec<Placed>> {
+fn load(session: &Session, profile: Option<&Arc<Profile>>) -> Result<Vec<Placed>> {
     let started = Instant::now();
     let rule = session.config.model.mrope;
     let onto = |opened: &Opened| {
@@ -272,7 +282,10 @@ fn load(session: &Session) -> Result<Vec<Placed>> {
             .with_context(|| format!("loading the model onto {}", opened.name))?;
         Ok(Placed {
             device: opened.name.clone(),
-            model,
+            model: match profile {
+                Some(profile) => profile.watch(model, &opened.device),
+                None => model,
+            },
         })
     };
     let models = session.devices.par_iter().map(onto).collect();

@@ -15,7 +15,7 @@ mod loader;
 pub mod ops;
 mod pass;
 pub mod pool;
-mod profile;
+pub mod profile;
 pub mod qwen_vl;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -5,13 +5,13 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::project::{Project, REPOSITORY};
+use crate::project::{Project, repository};
 use crate::{assert_says, fails, reasons, victim};
 
 /// A project with a checkpoint of its own, `ck`, a copy of the tiny one.
 pub(crate) fn with_checkpoint() -> Project {
     let project = victim();
-    let tiny = format!("{REPOSITORY}/models/tiny-llava-onevision");
+    let tiny = format!("{}/models/tiny-llava-onevision", repository());
     for entry in fs_err::read_dir(&tiny).unwrap() {
         let entry = entry.unwrap();
         let name = format!("ck/{}", entry.file_name().to_str().unwrap());

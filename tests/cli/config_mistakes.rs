@@ -1,7 +1,7 @@
 //! Configs and checkpoints that cannot be used: what the message says, and that nothing was begun.
 
 use crate::assert_ended;
-use crate::project::{Ended, Project, REPOSITORY};
+use crate::project::{Ended, Project, repository};
 
 /// Runs a project with one mistake in it, which must leave no run behind.
 #[track_caller]
@@ -18,7 +18,7 @@ fn refused(code: i32, mistake: impl FnOnce(&Project)) -> Ended {
 #[track_caller]
 fn refused_checkpoint(mistake: impl FnOnce(&Project)) -> Ended {
     refused(1, |project| {
-        let original = format!("{REPOSITORY}/models/tiny-llava-onevision");
+        let original = format!("{}/models/tiny-llava-onevision", repository());
         for file in fs_err::read_dir(&original).unwrap() {
             let path = file.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();

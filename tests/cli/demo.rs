@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::assert_ended;
-use crate::project::{Ended, Project, REPOSITORY, assert_same};
+use crate::project::{Ended, Project, assert_same, repository};
 
 const FILES: [&str; 18] = [
     "centroids.safetensors",
@@ -36,13 +36,14 @@ fn with_video(mixture: &Value) -> Vec<&str> {
 }
 
 /// The demo's config with its data where they are and its output in a folder of the test's.
-fn demo() -> Project {
+pub(crate) fn demo() -> Project {
     let project = Project::new();
-    let config = fs_err::read_to_string(format!("{REPOSITORY}/configs/demo.toml")).unwrap();
+    let repository = repository();
+    let config = fs_err::read_to_string(format!("{repository}/configs/demo.toml")).unwrap();
     let config = config
         .replace("\"../runs/demo\"", "\"run\"")
-        .replace("\"../models/", &format!("\"{REPOSITORY}/models/"))
-        .replace("\"demo/", &format!("\"{REPOSITORY}/configs/demo/"))
+        .replace("\"../models/", &format!("\"{repository}/models/"))
+        .replace("\"demo/", &format!("\"{repository}/configs/demo/"))
         .replace("[model]", "[model]\ndevice = \"cpu\"");
     project.write("mix.toml", config);
     project

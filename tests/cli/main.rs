@@ -9,6 +9,7 @@ mod cache_command;
 mod centroids;
 mod compare;
 mod config_mistakes;
+mod cuda;
 mod damage;
 mod data_mistakes;
 mod demo;

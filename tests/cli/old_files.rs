@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::project::{Project, REPOSITORY, assert_same, tree};
+use crate::project::{Project, assert_same, repository, tree};
 
 /// A run of format 1, moved to `run` in a folder of its own.
 fn run_1() -> Project {
     let project = Project::new();
-    let fixture = Path::new(REPOSITORY).join("tests/fixtures/store/run-1");
+    let fixture = Path::new(repository()).join("tests/fixtures/store/run-1");
     for (name, bytes) in tree(&fixture) {
         project.write(&format!("run/{}", name.display()), bytes);
     }

@@ -1,7 +1,7 @@
 //! A run's folder that holds shards of something else: they are never used, and the message names what differs.
 
 use crate::assert_ended;
-use crate::project::{Ended, Project, REPOSITORY, assert_same};
+use crate::project::{Ended, Project, assert_same, repository};
 use crate::samples::rows;
 
 /// Runs a project, changes it, and runs it again, which must be refused and change nothing.
@@ -18,7 +18,7 @@ fn refused(change: impl FnOnce(&Project)) -> Ended {
 
 /// Gives a project a copy of its checkpoint in which one weight differs.
 pub(crate) fn with_other_weights(project: &Project) {
-    let original = format!("{REPOSITORY}/models/tiny-llava-onevision");
+    let original = format!("{}/models/tiny-llava-onevision", repository());
     for file in fs_err::read_dir(&original).unwrap() {
         let path = file.unwrap().path();
         let mut bytes = fs_err::read(&path).unwrap();

@@ -1,6 +1,8 @@
 //! A small project to run the program on: two domains, one of text alone and one with pictures of 20 pixels.
 
 use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsString;
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -10,11 +12,18 @@ use image::ImageFormat;
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[path = "../support/places.rs"]
+mod places;
+
+pub(crate) use places::repository;
+
 use crate::samples::{picture, picture_row, rows};
 
-/// The repository's folder.
-pub(crate) const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
-const BINARY: &str = env!("CARGO_BIN_EXE_madmix");
+/// The program: `MADMIX_TEST_BINARY`, or the one that was compiled with the tests.
+fn binary() -> OsString {
+    env::var_os("MADMIX_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_madmix").into())
+}
+
 /// What a user's shell may have set and the tests' results must not depend on.
 const VARIABLES: [&str; 13] = [
     "COLUMNS",
@@ -73,7 +82,7 @@ impl Project {
         let project = Self {
             folder: tempfile::tempdir().unwrap(),
         };
-        project.write("mix.toml", CONFIG.replace("[REPO]", REPOSITORY));
+        project.write("mix.toml", CONFIG.replace("[REPO]", repository()));
         project.write("words.jsonl", rows(0..12));
         let pictures: String = (0..6).map(|i| picture_row(i) + "\n").collect();
         project.write("pictures.jsonl", pictures);
@@ -111,7 +120,7 @@ impl Project {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(BINARY);
+        let mut command = Command::new(binary());
         command.args(arguments).current_dir(self.folder.path());
         for name in VARIABLES {
             command.env_remove(name);
@@ -130,7 +139,8 @@ impl Project {
         let text = |bytes: Vec<u8>| {
             let text = String::from_utf8(bytes).unwrap();
             let folder = self.folder.path().to_str().unwrap();
-            text.replace(folder, "[DIR]").replace(REPOSITORY, "[REPO]")
+            text.replace(folder, "[DIR]")
+                .replace(repository(), "[REPO]")
         };
         Ended {
             code: output.status.code(),
@@ -146,7 +156,7 @@ impl Project {
 
     /// Starts the program and leaves it running.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
-        let mut command = std::process::Command::new(BINARY);
+        let mut command = std::process::Command::new(binary());
         command.args(arguments).current_dir(self.folder.path());
         for name in VARIABLES {
             command.env_remove(name);

@@ -12,55 +12,79 @@ pub(crate) fn relative_l2(found: &[f32], expected: &[f32]) -> f64 {
     if apart == 0.0 { 0.0 } else { apart / length }
 }
 
-/// Compares many vectors and remembers the worst of each kind.
+/// What is a disagreement.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Bound {
+    /// A relative error of a vector of this or more.
+    pub(crate) each: f64,
+    /// A median of the errors of a kind of this or more.
+    pub(crate) median: Option<f64>,
+}
+
+impl Bound {
+    pub(crate) fn each(each: f64) -> Self {
+        Self { each, median: None }
+    }
+}
+
+/// Compares many vectors and remembers the errors of each kind.
 pub(crate) struct Comparison {
-    bound: f64,
-    compared: usize,
-    worst: BTreeMap<String, (f64, String)>,
-    beyond: Vec<String>,
+    bound: Bound,
+    errors: BTreeMap<String, Vec<(f64, String)>>,
 }
 
 impl Comparison {
-    /// A comparison in which a relative error of `bound` or more is a disagreement.
-    pub(crate) fn new(bound: f64) -> Self {
+    pub(crate) fn new(bound: Bound) -> Self {
         Self {
             bound,
-            compared: 0,
-            worst: BTreeMap::new(),
-            beyond: Vec::new(),
+            errors: BTreeMap::new(),
         }
     }
 
     pub(crate) fn add(&mut self, kind: &str, case: &str, found: &[f32], expected: &[f32]) {
         let error = relative_l2(found, expected);
-        self.compared += 1;
-        let worst = self.worst.entry(kind.to_owned()).or_default();
-        if worst.1.is_empty() || error > worst.0 {
-            *worst = (error, case.to_owned());
-        }
-        if error.is_nan() || error >= self.bound {
-            self.beyond.push(format!("{kind} of {case}: {error:.1e}"));
-        }
+        let of_kind = self.errors.entry(kind.to_owned()).or_default();
+        of_kind.push((error, case.to_owned()));
     }
 
     /// Asserts that something was compared and nothing was beyond the bound.
-    pub(crate) fn finish(self, title: &str) {
-        let lines = self
-            .worst
-            .iter()
-            .map(|(kind, (error, case))| format!("  {kind:<28} {error:.1e}  {case}"));
-        let table = lines.collect::<Vec<_>>().join("\n");
-        let head = format!("{title}: {} vectors, worst of each kind", self.compared);
+    pub(crate) fn finish(mut self, title: &str) {
+        let (mut lines, mut beyond) = (Vec::new(), Vec::new());
+        for (kind, errors) in &mut self.errors {
+            // NaN comes last.
+            errors.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let median = errors[errors.len() / 2].0;
+            let (worst, case) = &errors[errors.len() - 1];
+            lines.push(format!("  {kind:<28} {median:.1e} {worst:.1e}  {case}"));
+            if self
+                .bound
+                .median
+                .is_some_and(|bound| is_beyond(median, bound))
+            {
+                beyond.push(format!("median of {kind}: {median:.1e}"));
+            }
+            let far = errors
+                .iter()
+                .filter(|(error, _)| is_beyond(*error, self.bound.each));
+            beyond.extend(far.map(|(error, case)| format!("{kind} of {case}: {error:.1e}")));
+        }
+        let compared: usize = self.errors.values().map(Vec::len).sum();
+        let head = format!("{title}: {compared} vectors, median and worst of each kind");
+        let table = lines.join("\n");
         println_worst(&format!("{head}\n{table}"));
-        assert!(self.compared > 0, "{title}: nothing was compared");
+        assert!(compared > 0, "{title}: nothing was compared");
         assert!(
-            self.beyond.is_empty(),
-            "{head}\n{table}\n{} are not within {:.0e}:\n{}",
-            self.beyond.len(),
+            beyond.is_empty(),
+            "{head}\n{table}\n{} are not within {:?}:\n{}",
+            beyond.len(),
             self.bound,
-            self.beyond.join("\n")
+            beyond.join("\n")
         );
     }
+}
+
+fn is_beyond(error: f64, bound: f64) -> bool {
+    error.is_nan() || error >= bound
 }
 
 #[expect(clippy::print_stdout, reason = "shown by --nocapture only")]
@@ -77,4 +101,25 @@ pub(crate) fn assert_none(faults: &[String]) {
         faults.len(),
         faults.join("\n")
     );
+}
+
+#[test]
+fn a_vector_or_a_median_beyond_its_bound_is_told() {
+    let compare = |bound: Bound, errors: &[f32]| {
+        let mut comparison = Comparison::new(bound);
+        for error in errors {
+            comparison.add("kind", "case", &[1.0 + error, 0.0], &[1.0, 0.0]);
+        }
+        std::panic::catch_unwind(|| comparison.finish("a test")).is_ok()
+    };
+    let bound = Bound {
+        each: 0.1,
+        median: Some(0.01),
+    };
+    assert!(compare(bound, &[0.001, 0.001, 0.09]));
+    assert!(!compare(bound, &[0.001, 0.001, 0.11]));
+    assert!(!compare(bound, &[0.001, 0.02, 0.03]));
+    assert!(!compare(bound, &[0.001, f32::NAN, 0.001]));
+    assert!(!compare(bound, &[]));
+    assert!(compare(Bound::each(0.1), &[0.02, 0.03]));
 }

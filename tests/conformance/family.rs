@@ -4,9 +4,8 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use candle_core::{DType, Device};
 use madmix::checkpoint::Checkpoint;
 use madmix::config::Protocol;
 use madmix::dataset::{self, Dataset, DatasetSpec};
@@ -15,7 +14,9 @@ use madmix::media::{Orientation, Resampler};
 use madmix::prompt::Place;
 use madmix::vlm::{self, Input, Layer, Model, MropeRule, PooledBatch, TextScope, Visual};
 
+use crate::agreement::Comparison;
 use crate::checkpoints::Folder;
+use crate::device::On;
 use crate::reference::{Case, Reference, Vectors, folder, vectors};
 use crate::support;
 
@@ -40,28 +41,37 @@ pub(crate) struct Family {
     pub(crate) other_pixels: &'static [&'static str],
 }
 
-/// A family with its model on the CPU in f32 and its samples as the model takes them.
+/// A family with its model on a device and its samples as the model takes them.
 pub(crate) struct Opened {
     pub(crate) family: &'static Family,
+    pub(crate) on: On,
     pub(crate) reference: Reference,
     pub(crate) folder: Folder,
     pub(crate) checkpoint: Checkpoint,
-    pub(crate) inputs: Vec<Input>,
+    pub(crate) inputs: Arc<Vec<Input>>,
     rows: tempfile::NamedTempFile,
-    model: Mutex<Box<dyn Model>>,
+    model: OnceLock<Mutex<Box<dyn Model>>>,
     pooled: OnceLock<Vectors>,
     packed: OnceLock<PooledBatch>,
 }
 
 impl Opened {
+    /// On the CPU.
     pub(crate) fn new(family: &'static Family) -> Self {
-        let mut opened = Self::bare(family, (family.checkpoint)());
-        opened.inputs = opened.prepared(family.resamplers[0].0, |_, input| input);
+        let mut opened = Self::bare(family, (family.checkpoint)(), On::cpu());
+        opened.inputs = Arc::new(opened.prepared(family.resamplers[0].0, |_, input| input));
+        opened
+    }
+
+    /// The same samples for a model elsewhere.
+    pub(crate) fn placed(&self, on: On) -> Self {
+        let mut opened = Self::bare(self.family, (self.family.checkpoint)(), on);
+        opened.inputs = Arc::clone(&self.inputs);
         opened
     }
 
     /// A family with another checkpoint than its own, and without samples.
-    pub(crate) fn bare(family: &'static Family, folder: Folder) -> Self {
+    pub(crate) fn bare(family: &'static Family, folder: Folder, on: On) -> Self {
         let reference = Reference::read(family.fixtures);
         let checkpoint = support::open(folder.path()).unwrap();
         let mut rows = tempfile::NamedTempFile::with_suffix(".json").unwrap();
@@ -69,8 +79,9 @@ impl Opened {
         serde_json::to_writer(&mut rows, &all).unwrap();
         rows.flush().unwrap();
         Self {
-            model: Mutex::new(load(&checkpoint)),
-            inputs: Vec::new(),
+            model: OnceLock::new(),
+            inputs: Arc::default(),
+            on,
             pooled: OnceLock::new(),
             packed: OnceLock::new(),
             family,
@@ -130,6 +141,16 @@ impl Opened {
         .unwrap()
     }
 
+    /// A comparison of vectors that on the CPU are within `bound`.
+    pub(crate) fn comparison(&self, bound: f64) -> Comparison {
+        Comparison::new(self.on.bound(bound))
+    }
+
+    /// For messages: the family, and where it runs.
+    pub(crate) fn name(&self) -> String {
+        format!("{} on {}", self.family.name, self.on.name)
+    }
+
     /// Every hidden state.
     pub(crate) fn layers(&self) -> Vec<Layer> {
         (0..self.reference.hidden_states)
@@ -139,7 +160,8 @@ impl Opened {
 
     /// Mean vectors of a batch at every hidden state.
     pub(crate) fn forward(&self, batch: &[Input], scope: TextScope) -> PooledBatch {
-        let model = self.model.lock().unwrap();
+        let load = || Mutex::new(load(&self.checkpoint, &self.on, MropeRule::Original));
+        let model = self.model.get_or_init(load).lock().unwrap();
         assert_eq!(model.depth() + 1, self.reference.hidden_states);
         model.forward(batch, &self.layers(), scope).unwrap()
     }
@@ -188,14 +210,9 @@ impl Opened {
     }
 }
 
-/// Loads a checkpoint's model as the reference runs it.
-pub(crate) fn load(checkpoint: &Checkpoint) -> Box<dyn Model> {
-    load_with(checkpoint, MropeRule::Original)
-}
-
-/// With a rule for the positions behind clips.
-pub(crate) fn load_with(checkpoint: &Checkpoint, rule: MropeRule) -> Box<dyn Model> {
-    vlm::load(checkpoint, DType::F32, &Device::Cpu, rule).unwrap()
+/// Loads a checkpoint's model.
+pub(crate) fn load(checkpoint: &Checkpoint, on: &On, rule: MropeRule) -> Box<dyn Model> {
+    vlm::load(checkpoint, on.dtype, &on.device, rule).unwrap()
 }
 
 /// The pictures and the clips of a sample, told apart by the positions that they take.

@@ -9,6 +9,7 @@ use crate::checkpoints::{
     Folder, Tensors, WEIGHTS, copy_without_weights, read, renamed, sharded, write,
 };
 use crate::family::Family;
+use crate::places::repository;
 use crate::reference::folder;
 use crate::support::{Names, in_file};
 
@@ -53,7 +54,7 @@ pub(crate) const NEXT: Family = Family {
 
 /// The Hugging Face checkpoint, one file with the hub's names.
 fn tiny() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/tiny-llava-onevision")
+    Path::new(repository()).join("models/tiny-llava-onevision")
 }
 
 /// What transformers may have made of a published checkpoint.

@@ -6,7 +6,7 @@ use madmix::modality::Modality;
 use madmix::vlm::{Input, TextScope};
 
 use crate::agreement::Comparison;
-use crate::families;
+use crate::compared;
 use crate::family::Opened;
 
 /// As close as to the reference: other shapes of a matrix product may add in another order.
@@ -46,24 +46,24 @@ fn compare(comparison: &mut Comparison, opened: &Opened, samples: &[usize], batc
 
 #[test]
 fn a_sample_alone_has_the_vectors_that_it_has_among_others() {
-    for opened in families() {
-        let mut comparison = Comparison::new(BOUND);
+    for opened in compared() {
+        let mut comparison = opened.comparison(BOUND);
         for sample in samples(opened) {
             let alone = slice::from_ref(&opened.inputs[sample]);
             compare(&mut comparison, opened, &[sample], alone);
         }
-        comparison.finish(&format!("{}, alone", opened.family.name));
+        comparison.finish(&format!("{}, alone", opened.name()));
     }
 }
 
 #[test]
 fn another_order_in_the_batch_changes_nothing() {
-    for opened in families() {
+    for opened in compared() {
         let mut samples = samples(opened);
         samples.sort_unstable();
         samples.reverse();
-        let mut comparison = Comparison::new(BOUND);
+        let mut comparison = opened.comparison(BOUND);
         compare(&mut comparison, opened, &samples, &opened.copies(&samples));
-        comparison.finish(&format!("{}, reversed", opened.family.name));
+        comparison.finish(&format!("{}, reversed", opened.name()));
     }
 }

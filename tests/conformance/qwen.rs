@@ -9,13 +9,13 @@ use madmix::vlm::{Extent, MropeRule, ProcessorOptions, Shape, TextScope, process
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::agreement::{Comparison, assert_none};
+use crate::agreement::assert_none;
 use crate::checkpoints::{Folder, WEIGHTS, copy_without_weights, renamed, sharded};
-use crate::families;
-use crate::family::{Family, Opened, by_kind, load_with};
+use crate::family::{Family, Opened, by_kind, load};
 use crate::reference::folder;
 use crate::variants::compare_some;
 use crate::vectors::BOUND;
+use crate::{compared, families};
 
 pub(crate) const V2: Family = Family {
     name: "Qwen2-VL",
@@ -216,16 +216,16 @@ fn positions_are_the_references_by_both_rules() {
 
 #[test]
 fn vectors_with_the_positions_of_transformers_5_are_its_own() {
-    for (opened, _) in qwen_families() {
-        let mut comparison = Comparison::new(BOUND);
+    for opened in compared().filter(|opened| config(opened).is_some()) {
+        let mut comparison = opened.comparison(BOUND);
         compare_some(opened, &mut comparison, "new", |samples| {
-            let model = load_with(&opened.checkpoint, MropeRule::Transformers5);
+            let model = load(&opened.checkpoint, &opened.on, MropeRule::Transformers5);
             let batch = opened.copies(samples);
             model
                 .forward(&batch, &opened.layers(), TextScope::All)
                 .unwrap()
         });
-        comparison.finish(&format!("{}, transformers 5", opened.family.name));
+        comparison.finish(&format!("{}, transformers 5", opened.name()));
     }
 }
 

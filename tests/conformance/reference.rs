@@ -11,6 +11,8 @@ use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::places::repository;
+
 /// A folder of fixtures; written by `scripts/fixtures`.
 #[derive(Deserialize)]
 pub(crate) struct Reference {
@@ -132,7 +134,7 @@ pub(crate) type Vectors = HashMap<String, (usize, Vec<f32>)>;
 
 /// The folder of one family's fixtures.
 pub(crate) fn folder(fixtures: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(repository())
         .join("tests/fixtures")
         .join(fixtures)
 }

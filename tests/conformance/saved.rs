@@ -1,8 +1,9 @@
-//! However a model was saved, it is the same model.
+//! However a model was saved, it is the same model. Always on the CPU: that is where equal means to the bit, and loading
+//! is the same for every device.
 
 use std::path::Path;
 
-use madmix::vlm::{Input, PooledBatch, TextScope};
+use madmix::vlm::{Input, MropeRule, PooledBatch, TextScope};
 use safetensors::tensor::Dtype;
 
 use crate::checkpoints::{read, rounded_to_bf16, saved};
@@ -11,7 +12,8 @@ use crate::family::{Opened, load};
 use crate::support;
 
 fn forward(opened: &Opened, folder: &Path, batch: &[Input]) -> PooledBatch {
-    let model = load(&support::open(folder).unwrap());
+    let checkpoint = support::open(folder).unwrap();
+    let model = load(&checkpoint, &opened.on, MropeRule::Original);
     model
         .forward(batch, &opened.layers(), TextScope::All)
         .unwrap()

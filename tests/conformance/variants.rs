@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 
 use crate::agreement::Comparison;
 use crate::checkpoints::{Folder, WEIGHTS, copy_without_weights};
-use crate::families;
+use crate::device::On;
 use crate::family::Opened;
 use crate::llava;
 use crate::reference::Case;
 use crate::vectors::BOUND;
+use crate::{compared, device, families};
 
 /// The vectors of the cases whose names with `infix` the reference has, against those that `found` gives for them.
 pub(crate) fn compare_some(
@@ -52,8 +53,8 @@ pub(crate) fn compare_some(
 #[test]
 fn vectors_of_modalities_that_are_passed_alone_are_the_references() {
     let mut seen = 0;
-    for opened in families() {
-        let mut comparison = Comparison::new(BOUND);
+    for opened in compared() {
+        let mut comparison = opened.comparison(BOUND);
         let before = seen;
         compare_some(opened, &mut comparison, "separate", |samples| {
             seen += samples.len();
@@ -70,7 +71,7 @@ fn vectors_of_modalities_that_are_passed_alone_are_the_references() {
             opened.forward(&batch, TextScope::All).merged(&passes)
         });
         if seen > before {
-            comparison.finish(&format!("{}, separate", opened.family.name));
+            comparison.finish(&format!("{}, separate", opened.name()));
         }
     }
     assert!(seen > 0);
@@ -88,24 +89,24 @@ fn row_ends_of_clips_go_where_the_config_says() {
         fields["mm_newline_position"] = json!(position);
         fs_err::write(&config, fields.to_string()).unwrap();
 
-        let opened = Opened::bare(&llava::NEXT, Folder::Written(to));
-        let mut comparison = Comparison::new(BOUND);
-        compare_some(
-            &opened,
-            &mut comparison,
-            &format!("newline_{position}"),
-            |samples| {
+        for on in device::compared() {
+            let folder = Folder::Kept(to.path().to_owned());
+            let opened = Opened::bare(&llava::NEXT, folder, on.clone());
+            let mut comparison = opened.comparison(BOUND);
+            let infix = format!("newline_{position}");
+            compare_some(&opened, &mut comparison, &infix, |samples| {
                 let resampler = llava::NEXT.resamplers[0].0;
                 let some = samples.iter().copied();
                 let inputs =
                     opened.prepared_with(resampler, Protocol::Joint, some, |_, inputs| inputs);
                 let batch: Vec<Input> = inputs.into_iter().flatten().collect();
                 opened.forward(&batch, TextScope::All)
-            },
-        );
-        comparison.finish(&format!(
-            "LLaVA-NeXT's layout, mm_newline_position {position}"
-        ));
+            });
+            comparison.finish(&format!(
+                "{}, mm_newline_position {position}",
+                opened.name()
+            ));
+        }
     }
 }
 
@@ -125,7 +126,7 @@ fn a_first_token_that_the_template_writes_is_not_added_again() {
         fields["chat_template"] = json!(format!("{{{{ bos_token }}}}{template}"));
         fs_err::write(&file, fields.to_string()).unwrap();
 
-        let opened = Opened::bare(own.family, Folder::Written(to));
+        let opened = Opened::bare(own.family, Folder::Written(to), On::cpu());
         let resampler = own.family.resamplers[0].0;
         let inputs = opened.prepared_with(resampler, Protocol::Joint, 0..3, |_, inputs| inputs);
         for (case, inputs) in own.reference.cases.iter().zip(inputs) {

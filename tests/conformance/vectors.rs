@@ -3,16 +3,15 @@
 use madmix::modality::Modality;
 use madmix::vlm::{Input, TextScope};
 
-use crate::agreement::Comparison;
-use crate::families;
+use crate::compared;
 
 /// Rounding in f32 alone moves them by up to 1.3e-6; the smallest mistake that is known, GELU by erf or by tanh,
 /// by 1e-4.
 pub(crate) const BOUND: f64 = 1e-5;
 
 fn compare(scope: TextScope, name: &str) {
-    for opened in families() {
-        let mut comparison = Comparison::new(BOUND);
+    for opened in compared() {
+        let mut comparison = opened.comparison(BOUND);
         let cases: Vec<_> = opened.cases().collect();
         let text = format!("text.{name}");
         let all = scope == TextScope::All;
@@ -52,7 +51,7 @@ fn compare(scope: TextScope, name: &str) {
                 }
             }
         }
-        comparison.finish(&format!("{}, text_scope {name}", opened.family.name));
+        comparison.finish(&format!("{}, text_scope {name}", opened.name()));
     }
 }
 

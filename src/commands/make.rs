@@ -10,6 +10,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use crossbeam_channel::bounded;
+use indicatif::HumanCount;
 use rayon::prelude::*;
 
 use super::aggregate::FAILURES;
@@ -19,10 +20,11 @@ use super::session::Session;
 use super::terminal;
 use crate::extract::{
     self, DatasetPlan, DatasetWork, FailureLimit, Job, Outcome, Placed, Queue, ShardWork, Tally,
+    Usage,
 };
 use crate::launch::Share;
 use crate::store::{Shard, Store, StoreError};
-use crate::vlm::{self, device::Opened};
+use crate::vlm::{self, Budget, device::Opened};
 
 /// Shards that may wait to be kept in the cache.
 const MADE: usize = 4;
@@ -49,6 +51,10 @@ struct Maker<'a> {
     failures: FailureLimit,
     /// Loaded once there is something to make.
     models: Vec<Placed>,
+    /// What the devices have room for; once the models are loaded.
+    batch_tokens: usize,
+    /// What each of the devices did.
+    usage: Vec<Usage>,
     made_any: bool,
 }
 
@@ -81,10 +87,15 @@ pub(super) fn make(
         cached: Cached::new(&session.config),
         failures,
         models: Vec::new(),
+        batch_tokens: 0,
+        usage: Vec::new(),
         made_any: false,
     };
     let mut rounds = Rounds::new(&session.manifest, session.config.extract.stop_when);
     let made = maker.all(&mut rounds);
+    for usage in &maker.usage {
+        tracing::info!("{usage}");
+    }
     // The list is wanted most when there were too many.
     let listed = maker.failures.write();
     if made? == Outcome::Interrupted {
@@ -196,6 +207,8 @@ impl Maker<'_> {
             cached,
             failures,
             models,
+            batch_tokens,
+            usage,
             ..
         } = self;
         if missing.is_empty() {
@@ -218,12 +231,13 @@ impl Maker<'_> {
         let total: Tally = plans.values().map(|plan| plan.tally).sum();
         if models.is_empty() {
             *models = load(session)?;
+            *batch_tokens = budget(session, models);
         }
         let job = Job {
             layers: &session.config.extract.layers,
             scope: session.config.extract.text_scope,
             preparer: &session.preparer,
-            batch_tokens: session.config.extract.batch_tokens,
+            batch_tokens: *batch_tokens,
             workers: session.workers,
             stop,
         };
@@ -245,7 +259,16 @@ impl Maker<'_> {
             })
         });
         bar.finish();
-        Ok(outcome?)
+        let (outcome, used) = outcome?;
+        if usage.is_empty() {
+            *usage = used;
+        } else {
+            usage
+                .iter_mut()
+                .zip(&used)
+                .for_each(|(all, one)| *all += one);
+        }
+        Ok(outcome)
     }
 }
 
@@ -271,7 +294,8 @@ fn load(session: &Session) -> Result<Vec<Placed>> {
         let model = vlm::load(&session.checkpoint, session.dtype, &opened.device, rule)
             .with_context(|| format!("loading the model onto {}", opened.name))?;
         Ok(Placed {
-            device: opened.name.clone(),
+            name: opened.name.clone(),
+            device: opened.device.clone(),
             model,
         })
     };
@@ -282,6 +306,29 @@ fn load(session: &Session) -> Result<Vec<Placed>> {
         session.opening.as_secs_f64()
     );
     models
+}
+
+/// Lets as much go through the models together as all their devices have room for; gives the tokens of a batch.
+fn budget(session: &Session, models: &mut [Placed]) -> usize {
+    let of = |placed: &Placed| Budget::of(placed.model.footprint(), &placed.device);
+    let Some(budget) = models.iter().map(of).reduce(Budget::min) else {
+        return 0;
+    };
+    let tokens = session.config.extract.batch_tokens.within(budget);
+    let patches = budget.patches.map_or_else(String::new, |patches| {
+        models
+            .iter_mut()
+            .for_each(|placed| placed.model.set_patches(patches));
+        format!(
+            ", of at most {} patches in the vision tower",
+            HumanCount(patches as u64)
+        )
+    });
+    tracing::info!(
+        "batches of at most {} tokens{patches}",
+        HumanCount(tokens as u64)
+    );
+    tokens
 }
 
 /// Refuses to go on where samples fail for want of a program: their shards would be missing them on every machine.

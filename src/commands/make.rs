@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use crossbeam_channel::bounded;
+use indicatif::HumanCount;
 use rayon::prelude::*;
 
 use super::aggregate::FAILURES;
@@ -20,10 +21,11 @@ use super::session::Session;
 use super::terminal;
 use crate::extract::{
     self, DatasetPlan, DatasetWork, FailureLimit, Job, Outcome, Placed, Queue, ShardWork, Tally,
+    Usage,
 };
 use crate::launch::Share;
 use crate::store::{Shard, Store, StoreError};
-use crate::vlm::{self, device::Opened, profile::Profile};
+use crate::vlm::{self, Budget, device::Opened, profile::Profile};
 
 /// Shards that may wait to be kept in the cache.
 const MADE: usize = 4;
@@ -54,6 +56,10 @@ struct Maker<'a> {
     /// Loaded once there is something to make.
     models: Vec<Placed>,
     profile: Option<Arc<Profile>>,
+    /// What the devices have room for; once the models are loaded.
+    batch_tokens: usize,
+    /// What each of the devices did.
+    usage: Vec<Usage>,
     made_any: bool,
 }
 
@@ -87,12 +93,17 @@ pub(super) fn make(
         failures,
         models: Vec::new(),
         profile: arguments.profile.then(Arc::default),
+        batch_tokens: 0,
+        usage: Vec::new(),
         made_any: false,
     };
     let mut rounds = Rounds::new(&session.manifest, session.config.extract.stop_when);
     let made = maker.all(&mut rounds);
     if let Some(profile) = &maker.profile {
         tracing::info!("where the forward passes' time went:\n{}", profile.table());
+    }
+    for usage in &maker.usage {
+        tracing::info!("{usage}");
     }
     // The list is wanted most when there were too many.
     let listed = maker.failures.write();
@@ -206,6 +217,8 @@ impl Maker<'_> {
             failures,
             models,
             profile,
+            batch_tokens,
+            usage,
             ..
         } = self;
         if missing.is_empty() {
@@ -228,12 +241,13 @@ impl Maker<'_> {
         let total: Tally = plans.values().map(|plan| plan.tally).sum();
         if models.is_empty() {
             *models = load(session, profile.as_ref())?;
+            *batch_tokens = budget(session, models);
         }
         let job = Job {
             layers: &session.config.extract.layers,
             scope: session.config.extract.text_scope,
             preparer: &session.preparer,
-            batch_tokens: session.config.extract.batch_tokens,
+            batch_tokens: *batch_tokens,
             workers: session.workers,
             stop,
         };
@@ -255,7 +269,16 @@ impl Maker<'_> {
             })
         });
         bar.finish();
-        Ok(outcome?)
+        let (outcome, used) = outcome?;
+        if usage.is_empty() {
+            *usage = used;
+        } else {
+            usage
+                .iter_mut()
+                .zip(&used)
+                .for_each(|(all, one)| *all += one);
+        }
+        Ok(outcome)
     }
 }
 
@@ -281,7 +304,8 @@ fn load(session: &Session, profile: Option<&Arc<Profile>>) -> Result<Vec<Placed>
         let model = vlm::load(&session.checkpoint, session.dtype, &opened.device, rule)
             .with_context(|| format!("loading the model onto {}", opened.name))?;
         Ok(Placed {
-            device: opened.name.clone(),
+            name: opened.name.clone(),
+            device: opened.device.clone(),
             model: match profile {
                 Some(profile) => profile.watch(model, &opened.device),
                 None => model,
@@ -295,6 +319,29 @@ fn load(session: &Session, profile: Option<&Arc<Profile>>) -> Result<Vec<Placed>
         session.opening.as_secs_f64()
     );
     models
+}
+
+/// Lets as much go through the models together as all their devices have room for; gives the tokens of a batch.
+fn budget(session: &Session, models: &mut [Placed]) -> usize {
+    let of = |placed: &Placed| Budget::of(placed.model.footprint(), &placed.device);
+    let Some(budget) = models.iter().map(of).reduce(Budget::min) else {
+        return 0;
+    };
+    let tokens = session.config.extract.batch_tokens.within(budget);
+    let patches = budget.patches.map_or_else(String::new, |patches| {
+        models
+            .iter_mut()
+            .for_each(|placed| placed.model.set_patches(patches));
+        format!(
+            ", of at most {} patches in the vision tower",
+            HumanCount(patches as u64)
+        )
+    });
+    tracing::info!(
+        "batches of at most {} tokens{patches}",
+        HumanCount(tokens as u64)
+    );
+    tokens
 }
 
 /// Refuses to go on where samples fail for want of a program: their shards would be missing them on every machine.

@@ -3,6 +3,7 @@
 //! Every key but `output`, `model.checkpoint` and the domains has a default. An unknown key is an
 //! error that names its line and the key that was probably meant.
 
+mod batch;
 mod cache;
 mod devices;
 mod media;
@@ -22,6 +23,7 @@ use crate::mix::{
 };
 use crate::vlm::{Layer, MropeRule, TextScope};
 
+pub use batch::BatchTokens;
 pub use cache::Cache;
 pub use devices::Devices;
 pub use media::{Media, SamplingName, Video};
@@ -143,7 +145,7 @@ pub struct Extract {
     /// The share of a dataset's samples that may fail before the run stops.
     pub max_failure_rate: f64,
     /// Tokens that go through the model together; a longer sample goes alone.
-    pub batch_tokens: usize,
+    pub batch_tokens: BatchTokens,
     /// The most tokens of one sample; the checkpoint's context, at most 32,768, if not said.
     pub max_tokens: Option<usize>,
     /// What becomes of a sample with more.
@@ -214,7 +216,7 @@ impl Default for Extract {
             protocol: Protocol::default(),
             text_scope: TextScope::default(),
             max_failure_rate: 0.05,
-            batch_tokens: 8192,
+            batch_tokens: BatchTokens::default(),
             max_tokens: None,
             too_long: TooLong::default(),
             stop_when: None,
@@ -326,7 +328,6 @@ impl Config {
             samples_per_dataset,
             layers,
             max_failure_rate,
-            batch_tokens,
             ..
         } = &self.extract;
         if *samples_per_dataset == 0 {
@@ -351,9 +352,6 @@ impl Config {
             return Err(format!(
                 "extract.max_failure_rate = {max_failure_rate} is no share between 0 and 1"
             ));
-        }
-        if *batch_tokens == 0 {
-            return Err("extract.batch_tokens must be at least 1".into());
         }
         if self.extract.max_tokens == Some(0) {
             return Err("extract.max_tokens must be at least 1".into());

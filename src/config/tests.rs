@@ -67,10 +67,13 @@ fn the_cache_is_beside_the_output_unless_said_otherwise() {
 #[test]
 fn the_resolved_form_reads_back() {
     let mut text = SMALL.to_owned();
-    text.push_str("filter = { data_source = [\"x\"] }\n");
+    text.push_str("filter = { data_source = [\"x\"] }\n[extract]\nbatch_tokens = 77\n");
     let config = Config::parse(&text, Path::new("my.toml")).unwrap();
     let again = Config::parse(&config.to_toml(), Path::new("config.toml")).unwrap();
     assert_eq!(config.to_toml(), again.to_toml());
+    assert_eq!(again.extract.batch_tokens, BatchTokens::Count(77));
+    let default = Config::parse(SMALL, Path::new("my.toml")).unwrap();
+    assert!(default.to_toml().contains("batch_tokens = \"auto\""));
 }
 
 #[test]
@@ -116,6 +119,14 @@ fn values_without_meaning_are_refused_by_name() {
         (
             "[extract]\ntext_scope = \"answers\"",
             "did you mean `answer`?",
+        ),
+        (
+            "[extract]\nbatch_tokens = 0",
+            "my.toml, line 9: invalid value: integer `0`, expected extract.batch_tokens to be \"auto\" or a number",
+        ),
+        (
+            "[extract]\nbatch_tokens = \"atuo\"",
+            "invalid value: string \"atuo\", expected extract.batch_tokens",
         ),
         (
             "[mix]\nlayer = 3",

@@ -7,7 +7,7 @@ use crate::store::Failure;
 use crate::vlm::Input;
 
 /// Samples that go through the model together.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Batch {
     pub rows: Vec<u64>,
     pub ids: Vec<String>,
@@ -16,6 +16,8 @@ pub(super) struct Batch {
     pub passes: Vec<usize>,
     /// How many more failed before they came here.
     pub failed: usize,
+    /// How many were loaded for it, with or without success.
+    pub loaded: usize,
     /// As measured, so that the sum over all batches is what was planned.
     pub tokens: u64,
 }

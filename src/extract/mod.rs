@@ -13,11 +13,13 @@
 //! * for each sample that is chosen: 8 bytes for the order, 16 more while that is found, and about 4 for its part of a
 //!   shard that is to be made; for each video file also about half a kilobyte with its name; for each sample that fails
 //!   its id and reason, three times at most;
-//! * for each device: the pixels and tokens of three batches (two that wait and one that is passed) and of what is being
-//!   loaded, a batch more or, where batches have few samples, one sample for each of its workers; the vectors of a
-//!   shard, 64 · 3 · layers · width · 4 bytes, three times while it is published; 64 MiB while a checkpoint is loaded.
-//!   A token's pixels are 0.6 to 2.4 KB (SigLIP's 384² · 3 bytes for 729 tokens, Qwen2-VL's 28² · 3 for one), so a batch
-//!   of 8192 tokens has at most 20 MB;
+//! * for each device: the pixels and tokens of two batches (one that waits and one that is being started, which on the
+//!   CPU is being passed) and of what is loaded or being loaded behind them, two batches more or, where batches have few
+//!   samples, one sample for each of its workers; the prompts of the shard that is being loaded and of the next one, some
+//!   5 bytes for each of their own tokens; the vectors of a shard, 64 · 3 · layers · width · 4 bytes, three times while
+//!   it is published; 64 MiB while a checkpoint is loaded. A token's pixels are 0.6 to 2.4 KB (SigLIP's 384² · 3 bytes
+//!   for 729 tokens, Qwen2-VL's 28² · 3 for one), so a batch of 8192 tokens has at most 20 MB, and one of the 32,768 that
+//!   a large GPU takes 80 MB;
 //! * for each worker: the row in hand, at most [`MAX_ROW_BYTES`](crate::dataset::MAX_ROW_BYTES), and its parsed form;
 //!   some 200 times its text while that is tokenised, which is refused beyond 32 bytes for each token allowed; one
 //!   picture or frame, decoded, with its file.
@@ -27,6 +29,8 @@
 mod batch;
 mod content;
 mod devices;
+mod feed;
+mod feeder;
 mod forward;
 mod gathered;
 mod limit;
@@ -39,6 +43,7 @@ mod progress;
 mod queue;
 mod settings;
 mod source;
+mod usage;
 mod work;
 
 use crate::checkpoint::CheckpointError;
@@ -57,6 +62,7 @@ pub use prepare::Preparer;
 pub use progress::{Progress, Tally};
 pub use queue::Queue;
 pub use settings::settings;
+pub use usage::Usage;
 pub use work::{DatasetWork, ShardWork};
 
 /// Why an extraction stopped.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::config::{Config, Protocol, ResamplerName, TooLong};
+use crate::config::{BatchTokens, Config, Protocol, ResamplerName, TooLong};
 use crate::media::{Orientation, Sampling};
 use crate::store::Settings;
 use crate::vlm::{Layer, MropeRule, PixelBounds, TextScope};
@@ -20,7 +20,7 @@ struct Shown<'a> {
     dtype: &'a str,
     resampler: ResamplerName,
     exif: &'a str,
-    batch_tokens: usize,
+    batch_tokens: BatchTokens,
     max_tokens: Option<usize>,
     too_long: TooLong,
     pictures: PixelBounds,
@@ -41,6 +41,15 @@ struct Video {
 
 /// What of a config goes into the fingerprint of its shards. How many samples are taken does not: more
 /// samples are more shards.
+///
+/// `batch_tokens` is what the config says, `"auto"` or a number, and not the number that was chosen from a device's
+/// memory. How samples are packed changes the order of additions and nothing else, so shards of different budgets are
+/// the same up to rounding, as those of different devices are, which the fingerprint does not name either. What follows:
+/// - With `"auto"`, runs on different cards share their shards, whatever memory these have. Cards of one model choose
+///   the same power of two, and make the same bytes.
+/// - On the CPU `"auto"` is always 8192, and the bytes are the same on any machine of the same kind.
+/// - On CUDA, bytes that are to be the same on cards of different memory ask for a number that fits into all of them.
+///   How many patches go through the vision tower together still follows the memory, and may change last bits.
 pub fn settings(
     config: &Config,
     dtype: candle_core::DType,

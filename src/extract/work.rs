@@ -29,6 +29,7 @@ pub struct ShardWork {
 }
 
 /// What a shard is, apart from its vectors.
+#[derive(Debug)]
 pub(super) struct Header {
     pub key: ShardKey,
     pub dataset: String,

@@ -6,6 +6,7 @@
 //! joins a tower of [`vision`] with a model of [`language`].
 
 pub mod attention;
+pub mod budget;
 pub mod device;
 mod kernels;
 pub mod language;
@@ -28,6 +29,7 @@ use crate::checkpoint::{Checkpoint, CheckpointError, Family};
 use crate::media::{FrameRounding, MediaError, Resampler, Rgb, Sampling, Size, Tiles};
 use crate::prompt::Tokens;
 
+pub use budget::{Budget, Footprint};
 pub use layer::Layer;
 pub use pass::Pass;
 pub use pool::{PooledBatch, TextScope};
@@ -229,7 +231,10 @@ pub trait Processor: Send + Sync {
 /// The device's side of a family.
 pub trait Model: Send {
     /// Starts a packed pass. On CUDA the work is queued when this returns, and the next pass may be started before
-    /// this one is finished.
+    /// this one is finished; on the CPU it is done. The batch is not needed any more.
+    ///
+    /// On CUDA the next pass takes hardly more memory for being started early: what the passes before it free is
+    /// freed in the order of the queue, and so is there again where this pass allocates.
     ///
     /// # Errors
     /// When a device operation fails, for instance for want of memory.
@@ -250,6 +255,12 @@ pub trait Model: Send {
 
     /// Decoder layers of the language model.
     fn depth(&self) -> usize;
+
+    /// What a pass takes of the device's memory, beside the weights.
+    fn footprint(&self) -> Footprint;
+
+    /// Lets at most so many patches go through the vision tower together, if one tile or slice alone has no more.
+    fn set_patches(&mut self, _patches: usize) {}
 }
 
 /// The processor that a checkpoint asks for.

@@ -16,26 +16,43 @@ pub struct Pass(State);
 #[derive(Debug)]
 enum State {
     Queued(Pooled),
-    #[cfg(test)]
     Done(PooledBatch),
+    #[cfg(test)]
+    Later(super::testing::Later),
 }
 
 impl Pass {
-    /// A pass that needs no device.
-    #[cfg(test)]
-    pub(crate) fn done(pooled: PooledBatch) -> Self {
+    /// A pass that is over already.
+    pub fn done(pooled: PooledBatch) -> Self {
         Self(State::Done(pooled))
+    }
+
+    /// A pass that is over once it is waited for.
+    #[cfg(test)]
+    pub(crate) fn later(later: super::testing::Later) -> Self {
+        Self(State::Later(later))
+    }
+
+    /// Whether [`Self::finish`] has nothing to wait for: on the CPU always.
+    pub fn is_done(&self) -> bool {
+        match &self.0 {
+            State::Queued(pooled) => pooled.is_computed(),
+            State::Done(_) => true,
+            #[cfg(test)]
+            State::Later(_) => false,
+        }
     }
 
     /// Waits for the mean hidden states. What was queued after the pass is not waited for.
     ///
     /// # Errors
-    /// When the device fails.
+    /// When the device fails, which may have been in an earlier pass.
     pub fn finish(self) -> std::result::Result<PooledBatch, VlmError> {
         match self.0 {
             State::Queued(pooled) => Ok(pooled.finish()?),
-            #[cfg(test)]
             State::Done(pooled) => Ok(pooled),
+            #[cfg(test)]
+            State::Later(later) => later.finish(),
         }
     }
 }

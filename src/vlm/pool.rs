@@ -193,6 +193,11 @@ impl Pooler {
 }
 
 impl Pooled {
+    /// Whether there is nothing to wait for.
+    pub(super) fn is_computed(&self) -> bool {
+        self.sums.is_computed()
+    }
+
     /// Waits for the sums and makes means of them.
     pub(super) fn finish(self) -> candle_core::Result<PooledBatch> {
         let mut values = self.sums.take()?;

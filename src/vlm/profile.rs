@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::Device;
 
-use super::{Input, Layer, Model, Pass, TextScope, VlmError};
+use super::{Footprint, Input, Layer, Model, Pass, TextScope, VlmError};
 
 /// The section that holds all others of a pass.
 const PASS: &str = "pass";
@@ -210,6 +210,14 @@ impl Model for Watched {
 
     fn depth(&self) -> usize {
         self.model.depth()
+    }
+
+    fn footprint(&self) -> Footprint {
+        self.model.footprint()
+    }
+
+    fn set_patches(&mut self, patches: usize) {
+        self.model.set_patches(patches);
     }
 }
 

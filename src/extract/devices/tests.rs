@@ -13,6 +13,8 @@ use crate::store::Settings;
 use crate::vlm::testing::{Fake, out_of_memory};
 use crate::vlm::{ProcessorOptions, VlmError};
 
+mod speed;
+
 const SHARDS: u32 = 12;
 
 /// Work that is the same for every device: two datasets of text, twelve shards.
@@ -23,17 +25,34 @@ struct Work {
     plans: BTreeMap<String, DatasetPlan>,
 }
 
-fn work() -> Work {
-    let folder = tempfile::tempdir().unwrap();
+/// Prepares samples for the tiny checkpoint, whose pictures are those of a large one.
+fn preparer(folder: &tempfile::TempDir) -> Arc<Preparer> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let options = OpenOptions::new(folder.path());
     let checkpoint = Checkpoint::open("models/tiny-llava-onevision", root, &options).unwrap();
-    let preparer = Arc::new(Preparer::new(&checkpoint, preparation()).unwrap());
+    Arc::new(Preparer::new(&checkpoint, preparation()).unwrap())
+}
+
+/// The shards of so many rows of a file.
+fn shards_of(name: &str, path: &Path, rows: usize) -> Vec<ShardWork> {
     let extract = config::Extract {
-        samples_per_dataset: 1000,
+        samples_per_dataset: rows as u64,
         ..config::Extract::default()
     };
     let settings = Settings::new(&"test").unwrap();
+    let spec = config::Dataset {
+        name: name.into(),
+        path: path.to_owned(),
+        media_root: None,
+        filter: None::<Filter>,
+    };
+    let dataset = DatasetWork::open(&spec, &extract, "checkpoint", &settings, &|_, _| {});
+    dataset.unwrap().all_shards().collect()
+}
+
+fn work() -> Work {
+    let folder = tempfile::tempdir().unwrap();
+    let preparer = preparer(&folder);
     let mut shards = Vec::new();
     for name in ["first", "second"] {
         let path = folder.path().join(format!("{name}.jsonl"));
@@ -45,18 +64,7 @@ fn work() -> Work {
         };
         let rows = 32 * SHARDS as usize;
         fs_err::write(&path, (0..rows).map(row).collect::<String>()).unwrap();
-        let spec = config::Dataset {
-            name: name.into(),
-            path,
-            media_root: None,
-            filter: None::<Filter>,
-        };
-        let dataset = DatasetWork::open(&spec, &extract, "checkpoint", &settings, &|_, _| {});
-        let dataset = dataset.unwrap();
-        shards.extend((0..dataset.shards()).map(|index| ShardWork {
-            dataset: dataset.clone(),
-            index,
-        }));
+        shards.extend(shards_of(name, &path, rows));
     }
     assert_eq!(shards.len(), SHARDS as usize);
     let plans = plan(&shards, &preparer, &AtomicBool::new(false), &|| {}).unwrap();
@@ -106,6 +114,7 @@ struct Ended {
     progress: Counted,
     /// Shards that were told of, each once and none at the same time as another.
     published: usize,
+    usage: Vec<Usage>,
 }
 
 impl Work {
@@ -130,9 +139,14 @@ impl Work {
         };
         let progress = Counted::default();
         let mut published = 0;
+        let mut usage = Vec::new();
         let outcome = run(&job, &mut models, queue, &store, &progress, |_| {
             published += 1;
             Ok(())
+        });
+        let outcome = outcome.map(|(outcome, used)| {
+            usage = used;
+            outcome
         });
         let mut files = BTreeMap::new();
         for shard in &self.shards {
@@ -147,15 +161,21 @@ impl Work {
             files,
             progress,
             published,
+            usage,
         }
     }
 }
 
-fn fake(device: &str, before: impl Fn(usize) -> Result<(), VlmError> + Send + 'static) -> Placed {
+fn placed(name: &str, model: impl Model + 'static) -> Placed {
     Placed {
-        device: device.into(),
-        model: Box::new(Fake { before }),
+        name: name.into(),
+        device: Device::Cpu,
+        model: Box::new(model),
     }
+}
+
+fn fake(device: &str, before: impl Fn(usize) -> Result<(), VlmError> + Send + 'static) -> Placed {
+    placed(device, Fake { before })
 }
 
 type Answer = fn(usize) -> Result<(), VlmError>;

@@ -9,29 +9,33 @@ mod row_map;
 
 use candle_core::Tensor;
 
+use super::budget::Widths;
 use super::language::decoder::{Decoder, Positions};
 use super::loader::Loader;
 use super::ops::{Activation, Linear};
 use super::pass::start;
 use super::profile::section;
 use super::vision::vit::Vit;
-use super::{Input, Layer, Model, Pass, TextScope, Visual, VlmError};
+use super::{Footprint, Input, Layer, Model, Pass, TextScope, Visual, VlmError};
 use crate::checkpoint::llava::Config;
 use row_map::RowMap;
 
 pub use processor::Processor;
 
-/// Tiles that go through the tower together: enough rows for matrix products at full speed, few
-/// enough that the tower's activations stay below those of the language model.
+/// Tiles that go through the tower together, unless the model is told of a budget: enough rows for the CPU's matrix
+/// products at full speed, few enough that the tower's activations stay below those of the language model.
 const TILES: usize = 8;
 
 /// The device's side: the whole model.
 pub struct Llava {
     tower: Vit,
+    /// Tiles that go through it together.
+    tiles: usize,
     projector: [Linear; 2],
     /// The vector at the ends of rows, where the family has one.
     newline: Option<Tensor>,
     language: Decoder,
+    footprint: Footprint,
 }
 
 impl Llava {
@@ -60,8 +64,14 @@ impl Llava {
                 projector("linear_1", [seen, width])?,
                 projector("linear_2", [width, width])?,
             ],
+            tiles: TILES,
             newline,
             language: Decoder::load(&config.language, "language_model.model", loader)?,
+            footprint: Footprint::new(
+                Widths::of_language(&config.language),
+                Widths::of_tower(seen, config.vision.intermediate_size, false),
+                loader.dtype,
+            ),
         })
     }
 
@@ -72,7 +82,7 @@ impl Llava {
             .flat_map(|visual| visual.tiles.iter())
             .collect();
         let mut parts = Vec::new();
-        for tiles in tiles.chunks(TILES) {
+        for tiles in tiles.chunks(self.tiles) {
             let features = self.tower.forward(tiles)?;
             let inner = self.projector[0].forward_activated(&features, Activation::GeluErf)?;
             parts.push(self.projector[1].forward(&inner)?);
@@ -111,5 +121,13 @@ impl Model for Llava {
 
     fn depth(&self) -> usize {
         self.language.depth()
+    }
+
+    fn footprint(&self) -> Footprint {
+        self.footprint
+    }
+
+    fn set_patches(&mut self, patches: usize) {
+        self.tiles = (patches / self.tower.side().pow(2)).max(1);
     }
 }

@@ -6,13 +6,14 @@ mod grid;
 mod positions;
 mod processor;
 
+use super::budget::Widths;
 use super::language::decoder::{Decoder, Positions};
 use super::loader::Loader;
 use super::pass::start;
 use super::profile::section;
 use super::vision::qwen_vl::{Slice, Tower};
-use super::{Input, Layer, Model, MropeRule, Pass, TextScope, Visual, VlmError};
-use crate::checkpoint::qwen_vl::Config;
+use super::{Footprint, Input, Layer, Model, MropeRule, Pass, TextScope, Visual, VlmError};
+use crate::checkpoint::qwen_vl::{Config, Generation};
 use candle_core::Tensor;
 
 pub use grid::Grid;
@@ -25,6 +26,7 @@ pub struct QwenVl {
     language: Decoder,
     tokens_per_second: Option<f64>,
     rule: MropeRule,
+    footprint: Footprint,
 }
 
 impl QwenVl {
@@ -38,6 +40,15 @@ impl QwenVl {
             language: Decoder::load(&config.language, "model", loader)?,
             tokens_per_second: config.tokens_per_second,
             rule,
+            footprint: Footprint::new(
+                Widths::of_language(&config.language),
+                Widths::of_tower(
+                    config.vision.hidden_size,
+                    config.vision.intermediate_size,
+                    config.generation == Generation::V2_5,
+                ),
+                loader.dtype,
+            ),
         })
     }
 
@@ -104,5 +115,13 @@ impl Model for QwenVl {
 
     fn depth(&self) -> usize {
         self.language.depth()
+    }
+
+    fn footprint(&self) -> Footprint {
+        self.footprint
+    }
+
+    fn set_patches(&mut self, patches: usize) {
+        self.tower.most_patches = patches;
     }
 }

@@ -21,14 +21,16 @@ use patches::Cutter;
 
 pub(crate) use patches::Slice;
 
-/// Patches that go through the tower together, if a slice alone has no more: enough rows for matrix products at full
-/// speed, few enough that the tower's activations stay below those of the language model. As many as eight of
-/// SigLIP's tiles have.
+/// Patches that go through the tower together, if a slice alone has no more and the model is told of no budget: enough
+/// rows for the CPU's matrix products at full speed, few enough that the tower's activations stay below those of the
+/// language model. As many as eight of SigLIP's tiles have.
 const PATCHES: usize = 8 * 729;
 
 /// The tower's weights on their device.
 pub struct Tower {
     cutter: Cutter,
+    /// The most patches that go through together, if a slice alone has no more.
+    pub(crate) most_patches: usize,
     patch_embedding: Linear,
     blocks: Vec<Block>,
     windows: Option<Windows>,
@@ -94,6 +96,7 @@ impl Tower {
                 patch,
                 merge: vision.spatial_merge_size,
             },
+            most_patches: PATCHES,
             blocks,
             windows: vision.windows.clone(),
             merger,
@@ -119,7 +122,7 @@ impl Tower {
             let mut total = patches(first);
             let fitting = others.iter().take_while(|slice| {
                 total += patches(slice);
-                total <= PATCHES
+                total <= self.most_patches
             });
             let (together, after) = rest.split_at(1 + fitting.count());
             parts.push(self.forward_together(together)?);

@@ -1,0 +1,132 @@
+//! How fast samples are prepared, to be asked for:
+//! `cargo test --release --lib -- --ignored --nocapture samples_prepared_a_second`.
+
+use std::time::Instant;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+
+use super::*;
+use crate::extract::Measured;
+
+const ROWS: usize = 8 * 64;
+const SIZES: [(u32, u32); 4] = [(480, 640), (768, 1024), (720, 1280), (1080, 1920)];
+
+/// A picture with edges, gradients and grain, so that its file is about as large as a photograph's.
+fn jpeg(seed: u64, width: u32, height: u32) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut pixels = Vec::with_capacity((3 * width * height) as usize);
+    for y in 0..height {
+        for x in 0..width {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let grain = (state >> 60) as u32;
+            let edge = if (x / 37 + y / 53) % 3 == 0 { 60 } else { 0 };
+            let level = |slope: u32| ((x * slope / 9 + y / 5) % 180 + edge + grain) as u8;
+            pixels.extend([level(1), level(2), level(3)]);
+        }
+    }
+    let mut file = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut file, 90);
+    let color = ExtendedColorType::Rgb8;
+    encoder.write_image(&pixels, width, height, color).unwrap();
+    file
+}
+
+#[test]
+#[ignore = "a measurement of this machine, with nothing to hold it against"]
+#[expect(clippy::print_stdout, reason = "what it is for")]
+fn samples_prepared_a_second() {
+    let workers = std::thread::available_parallelism().unwrap().get();
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = 0;
+    for i in 0..32 {
+        let (height, width) = SIZES[i % SIZES.len()];
+        let file = jpeg(i as u64, width, height);
+        bytes += file.len();
+        fs_err::write(folder.path().join(format!("{i}.jpg")), file).unwrap();
+    }
+    println!("a picture's file has {} KB", bytes / 32 / 1000);
+    // A third each: pictures with few words, pictures with many, words alone.
+    let row = |i: usize| {
+        let words = "what is to be seen here, and why is it so? ".repeat([3, 30, 15][i % 3]);
+        let (image, mark) = match i % 3 {
+            2 => (String::new(), ""),
+            _ => (format!(r#""image": "{}.jpg", "#, i % 32), "<image>\\n"),
+        };
+        format!(
+            r#"{{{image}"conversations": [{{"from": "human", "value": "{mark}{i}? {words}"}}, {{"from": "gpt", "value": "{words}"}}]}}"#
+        ) + "\n"
+    };
+    for (name, rows) in [
+        ("mixed", (0..ROWS).map(row).collect::<String>()),
+        ("pictures", (0..ROWS).map(|i| row(3 * i)).collect()),
+        ("text", (0..ROWS).map(|i| row(3 * i + 2)).collect()),
+    ] {
+        measure(&folder, name, &rows, workers);
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what it is for")]
+fn measure(folder: &tempfile::TempDir, name: &str, rows: &str, workers: usize) {
+    let path = folder.path().join(format!("{name}.jsonl"));
+    fs_err::write(&path, rows).unwrap();
+    let shards = shards_of(name, &path, ROWS);
+    let preparer = preparer(folder);
+    let plans = plan(&shards, &preparer, &AtomicBool::new(false), &|| {}).unwrap();
+    let tokens = plans[name].tally.tokens;
+
+    let started = Instant::now();
+    let dataset = shards[0].dataset.dataset.as_ref();
+    let of_shard = shards[0].samples();
+    let measured: Vec<Measured> = of_shard
+        .iter()
+        .map(|&row| preparer.measure(dataset, row).unwrap())
+        .collect();
+    let measuring = started.elapsed();
+    let started = Instant::now();
+    for sample in &measured {
+        preparer.load(sample).unwrap();
+    }
+    let loading = started.elapsed();
+    let each = |time: Duration| 1000.0 * time.as_secs_f64() / of_shard.len() as f64;
+    println!(
+        "{name}: {} tokens a sample; on one core {:.2} ms to measure and {:.2} ms to load",
+        tokens / ROWS as u64,
+        each(measuring),
+        each(loading),
+    );
+    for batch_tokens in [8192, 32768] {
+        let mut best = f64::INFINITY;
+        for _ in 0..3 {
+            let root = tempfile::tempdir_in(folder.path()).unwrap();
+            let store = Store::open(root.path()).unwrap();
+            let job = Job {
+                layers: &[Layer::Last],
+                scope: TextScope::All,
+                preparer: &preparer,
+                batch_tokens,
+                workers,
+                stop: &GO_ON,
+            };
+            let queue = Queue::new(shards.clone(), &plans);
+            let mut models = [fake("none", STEADY)];
+            let started = Instant::now();
+            run(
+                &job,
+                &mut models,
+                queue,
+                &store,
+                &Counted::default(),
+                |_| Ok(()),
+            )
+            .unwrap();
+            best = best.min(started.elapsed().as_secs_f64());
+        }
+        println!(
+            "{name}, batches of {batch_tokens} tokens, {workers} workers: {:.1} samples/s",
+            ROWS as f64 / best
+        );
+    }
+}

@@ -3,7 +3,6 @@
 
 #[cfg(feature = "cuda")]
 fn main() -> cudaforge::Result<()> {
-    let out = std::env::var("OUT_DIR").expect("cargo sets it");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=NVCC");
     cudaforge::KernelBuilder::new()
@@ -11,8 +10,8 @@ fn main() -> cudaforge::Result<()> {
         .watch(["src/vlm/kernels/common.cuh"])
         .arg("-std=c++17")
         .arg("-O3")
-        .build_ptx()?
-        .write(std::path::Path::new(&out).join("kernels.rs"))
+        .build_ptx()
+        .map(drop)
 }
 
 #[cfg(not(feature = "cuda"))]

@@ -61,30 +61,22 @@ pub struct Card {
     pub context: u32,
     /// What else to know.
     pub notes: String,
-    /// What to begin with in a config, under the config's own names.
+    /// What to begin with in a config, under the config's own names. How many tokens go through the model together is
+    /// not among it: that follows from the device.
+    #[serde(default)]
     pub settings: Settings,
 }
 
 /// Sections of a config.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// `[extract]`
-    pub extract: Extract,
     /// `[media]`, for families that take pictures of any size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<Media>,
     /// `[video]`, for families that take frames of any size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub video: Option<Video>,
-}
-
-/// Keys of `[extract]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Extract {
-    /// Tokens that go through the model together; for a GPU of 80 GB.
-    pub batch_tokens: usize,
 }
 
 /// Keys of `[media]`.

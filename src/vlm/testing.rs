@@ -1,6 +1,7 @@
 //! For the unit tests: the same numbers in every run, one way to compare tensors, and a model that needs no checkpoint.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::{Device, Result, Tensor};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -47,15 +48,22 @@ pub(crate) struct Queued<F, G> {
     pub(crate) fake: Fake<F>,
     /// Is told the tokens of every pass that is waited for, and may fail.
     pub(crate) after: Arc<G>,
+    /// Whether passes are over before they are waited for.
+    pub(crate) quick: Arc<AtomicBool>,
 }
 
 /// A pass of [`Queued`].
 pub(crate) struct Later {
     pooled: PooledBatch,
     after: Box<dyn FnOnce() -> std::result::Result<(), VlmError> + Send>,
+    quick: Arc<AtomicBool>,
 }
 
 impl Later {
+    pub(super) fn is_done(&self) -> bool {
+        self.quick.load(Ordering::Relaxed)
+    }
+
     pub(super) fn finish(self) -> std::result::Result<PooledBatch, VlmError> {
         (self.after)()?;
         Ok(self.pooled)
@@ -106,7 +114,12 @@ where
         let pooled = self.fake.forward(batch, layers, scope)?;
         let (after, tokens) = (Arc::clone(&self.after), tokens(batch));
         let after = Box::new(move || after(tokens));
-        Ok(Pass::later(Later { pooled, after }))
+        let quick = Arc::clone(&self.quick);
+        Ok(Pass::later(Later {
+            pooled,
+            after,
+            quick,
+        }))
     }
 
     fn depth(&self) -> usize {

@@ -1,6 +1,6 @@
 //! The published checkpoints that the program knows of.
 
-use madmix::config::Config;
+use madmix::config::{BatchTokens, Config};
 use serde_json::Value;
 
 use crate::assert_ended;
@@ -57,7 +57,15 @@ fn settings_of_every_card_are_those_of_a_config() {
         fs_err::write(&path, format!("output = \"run\"\n{fragment}\n{rest}")).unwrap();
         let config = Config::read(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(config.model.checkpoint, name);
-        let tokens = &card["settings"]["extract"]["batch_tokens"];
-        assert_eq!(config.extract.batch_tokens as u64, tokens.as_u64().unwrap());
+        let pixels = &card["settings"]["media"]["max_pixels"];
+        assert_eq!(config.media.max_pixels, pixels.as_u64(), "{name}");
+        let frames = &card["settings"]["video"]["max_frames"];
+        assert_eq!(
+            config.video.max_frames.map(u64::from),
+            frames.as_u64(),
+            "{name}"
+        );
+        // The device knows better.
+        assert_eq!(config.extract.batch_tokens, BatchTokens::Auto);
     }
 }

@@ -10,7 +10,7 @@ use crate::dataset::Filter;
 use crate::extract::{DatasetPlan, DatasetWork, Options, ShardWork, Tally, plan};
 use crate::media::{Limits, Orientation, Sampling, VideoLimits};
 use crate::store::Settings;
-use crate::vlm::testing::{Fake, out_of_memory};
+use crate::vlm::testing::{Fake, Queued, out_of_memory};
 use crate::vlm::{ProcessorOptions, VlmError};
 
 mod speed;
@@ -313,4 +313,134 @@ fn a_sample_that_fits_nowhere_is_a_failure_of_its_shard() {
     let mut planned = work.planned();
     planned.failures = done.failures;
     assert_eq!(done, planned);
+}
+
+/// A device with a queue, whose passes are over only when they are waited for.
+fn queued(
+    device: &str,
+    before: impl Fn(usize) -> Result<(), VlmError> + Send + 'static,
+    after: impl Fn(usize) -> Result<(), VlmError> + Send + Sync + 'static,
+) -> Placed {
+    let model = Queued {
+        fake: Fake { before },
+        after: Arc::new(after),
+        quick: Arc::default(),
+    };
+    placed(device, model)
+}
+
+#[test]
+fn a_device_that_runs_ahead_makes_the_same_files_over_the_ends_of_shards() {
+    let work = work();
+    let alone = work.run(vec![fake("one", STEADY)], work.queue(), &GO_ON);
+    let told = Arc::new(Mutex::new((0_usize, 0_usize)));
+    let (before, after) = (Arc::clone(&told), Arc::clone(&told));
+    let before = move |_| {
+        let mut told = before.lock().unwrap();
+        told.0 += 1;
+        assert!(
+            told.0 - told.1 <= 2,
+            "more than one pass was in flight beside it"
+        );
+        Ok(())
+    };
+    let after = move |_| {
+        let mut told = after.lock().unwrap();
+        // Whatever is waited for, another one was started before, except at the end.
+        told.1 += 1;
+        Ok(())
+    };
+    let ahead = work.run(vec![queued("two", before, after)], work.queue(), &GO_ON);
+    assert_eq!(ahead.outcome.unwrap(), Outcome::Complete);
+    assert!(ahead.files == alone.files);
+    assert_eq!(ahead.published, SHARDS as usize);
+    assert_eq!(*ahead.progress.done.lock().unwrap(), work.planned());
+    let (started, finished) = *told.lock().unwrap();
+    assert_eq!(started, finished);
+    for used in [&alone.usage, &ahead.usage] {
+        let [used] = &used[..] else {
+            panic!("{used:?}")
+        };
+        let planned = work.planned();
+        assert_eq!(
+            (used.samples, used.tokens),
+            (planned.samples, planned.tokens)
+        );
+        assert!(used.waited <= used.elapsed && used.memory.is_none());
+    }
+    assert_eq!(ahead.usage[0].device, "two");
+}
+
+#[test]
+fn a_shard_is_published_while_the_next_one_is_started() {
+    let work = work();
+    let started = Arc::new(AtomicUsize::new(0));
+    let at_end = Arc::new(Mutex::new(Vec::new()));
+    let (counting, asking) = (Arc::clone(&started), Arc::clone(&started));
+    let before = move |_| {
+        counting.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    };
+    let waited_for = Arc::clone(&at_end);
+    let after = move |_| {
+        waited_for
+            .lock()
+            .unwrap()
+            .push(asking.load(Ordering::Relaxed));
+        Ok(())
+    };
+    let ended = work.run(vec![queued("a", before, after)], work.queue(), &GO_ON);
+    assert_eq!(ended.outcome.unwrap(), Outcome::Complete);
+    let total = started.load(Ordering::Relaxed);
+    let at_end = at_end.lock().unwrap();
+    // When the i-th pass was waited for, the one after it had been started, over the ends of twelve shards.
+    let expected: Vec<usize> = (0..total).map(|i| total.min(i + 2)).collect();
+    assert_eq!(*at_end, expected);
+}
+
+#[test]
+fn an_error_in_flight_fails_the_run() {
+    let work = work();
+    let calls = AtomicUsize::new(0);
+    let after = move |_| match calls.fetch_add(1, Ordering::Relaxed) {
+        5 => Err(out_of_memory()),
+        _ => Ok(()),
+    };
+    let ended = work.run(vec![queued("a", STEADY, after)], work.queue(), &GO_ON);
+    let error = ended.outcome.unwrap_err().to_string();
+    assert!(
+        error.starts_with("a: ") && error.contains("OUT_OF_MEMORY"),
+        "{error}"
+    );
+    assert!(ended.files.len() < SHARDS as usize);
+    assert_eq!(ended.files.len(), ended.published);
+}
+
+#[test]
+fn what_is_in_flight_when_the_run_is_stopped_is_finished() {
+    let work = work();
+    let whole = work.run(vec![fake("a", STEADY)], work.queue(), &GO_ON);
+    let stop = Arc::new(AtomicBool::new(false));
+    let passes = Arc::new(AtomicUsize::new(0));
+    let (stopping, counting) = (Arc::clone(&stop), Arc::clone(&passes));
+    let before = move |_| {
+        if counting.fetch_add(1, Ordering::Relaxed) == 20 {
+            stopping.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    };
+    let finished = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&finished);
+    let after = move |_| {
+        counting.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    };
+    let ended = work.run(vec![queued("a", before, after)], work.queue(), &stop);
+    assert_eq!(ended.outcome.unwrap(), Outcome::Interrupted);
+    let started = passes.load(Ordering::Relaxed);
+    assert_eq!((started, finished.load(Ordering::Relaxed)), (21, 21));
+    assert!(!ended.files.is_empty() && ended.files.len() < SHARDS as usize);
+    for (path, bytes) in &ended.files {
+        assert!(whole.files[path] == *bytes, "{}", path.display());
+    }
 }

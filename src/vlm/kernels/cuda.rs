@@ -1,6 +1,6 @@
 //! Launches on a card, on candle's own stream.
 
-use candle_core::backend::{BackendDevice, BackendStorage};
+use candle_core::backend::BackendStorage;
 use candle_core::cuda::cudarc::driver::{
     DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg, SyncOnDrop,
 };
@@ -11,13 +11,14 @@ use half::bf16;
 
 use super::launch::{Arg, Launch, Source};
 
-/// The compiled kernels.
-#[expect(
-    missing_docs,
-    reason = "generated: one constant of PTX text for each source file"
-)]
-mod ptx {
-    include!(concat!(env!("OUT_DIR"), "/kernels.rs"));
+/// The module of a source, compiled by `build.rs`.
+macro_rules! ptx {
+    ($name:literal) => {
+        (
+            concat!("madmix_", $name),
+            include_str!(concat!(env!("OUT_DIR"), "/", $name, ".ptx")),
+        )
+    };
 }
 
 /// See [`super::run`].
@@ -105,11 +106,11 @@ fn allocate<T: CudaDType + DeviceRepr>(
 
 fn start(device: &CudaDevice, launch: &Launch) -> Result<()> {
     let (module, text) = match launch.source {
-        Source::Activation => ("madmix_activation", ptx::ACTIVATION),
-        Source::Norm => ("madmix_norm", ptx::NORM),
-        Source::Patches => ("madmix_patches", ptx::PATCHES),
-        Source::Rotary => ("madmix_rotary", ptx::ROTARY),
-        Source::Segments => ("madmix_segments", ptx::SEGMENTS),
+        Source::Activation => ptx!("activation"),
+        Source::Norm => ptx!("norm"),
+        Source::Patches => ptx!("patches"),
+        Source::Rotary => ptx!("rotary"),
+        Source::Segments => ptx!("segments"),
     };
     let function = device.get_or_load_custom_func(launch.kernel, module, text)?;
     let mut builder = function.builder();

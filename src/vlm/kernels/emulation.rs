@@ -52,7 +52,10 @@ pub(crate) fn with(f: impl FnOnce() -> Result<()>) -> Result<()> {
             std::env::var_os("MADMIX_TEST_CXX").is_none(),
             "MADMIX_TEST_CXX is set, but `c++` does not run"
         );
-        eprintln!("skipped: no C++ compiler to run the CUDA kernels with");
+        #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+        {
+            eprintln!("skipped: no C++ compiler to run the CUDA kernels with");
+        }
         return Ok(());
     }
     ON.set(true);
@@ -206,7 +209,9 @@ pub(super) fn run(
                 .map(|memory| memory.0.clone())
                 .collect::<Vec<_>>(),
         );
-        made.iter_mut().for_each(|memory| memory.0.fill(POISON));
+        for memory in &mut made {
+            memory.0.fill(POISON);
+        }
     }
     let after: Vec<_> = inputs
         .iter()

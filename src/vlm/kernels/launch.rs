@@ -123,8 +123,8 @@ pub(super) struct Norm {
     pub(super) residual: u64,
     pub(super) residual_rows: usize,
     pub(super) weight: u64,
-    /// `[width]`, or 0. Says nothing about the kind of norm.
-    pub(super) norm_bias: u64,
+    /// What is added to the normalised rows: `[width]`, or 0.
+    pub(super) offset: u64,
     pub(super) eps: f32,
     /// 0 where the sum is not wanted.
     pub(super) sum: u64,
@@ -144,14 +144,14 @@ impl Norm {
             self.bias,
             self.residual,
             self.weight,
-            self.norm_bias,
+            self.offset,
             self.sum,
             self.normed,
         ];
         let (kernel, many) = family.form(self.dtype, &[self.width], &addresses);
         let mut args: Vec<Arg> = pointers([self.x, self.bias, self.residual]).collect();
         args.extend(u32s([self.residual_rows.max(1)]));
-        args.extend(pointers([self.weight, self.norm_bias]));
+        args.extend(pointers([self.weight, self.offset]));
         args.push(Arg::F32(self.eps));
         args.extend(pointers([self.sum, self.normed]));
         args.extend(u32s([self.width]));
@@ -179,7 +179,7 @@ pub(crate) enum Pointwise {
     SwiGlu,
 }
 
-/// `out = f(x + bias)`, `[rows, width]`; for SwiGLU the width of `out`, half of that of `x` and `bias`.
+/// `out = f(x + bias)`, `[rows, width]`; for `SwiGlu` the width of `out`, half of that of `x` and `bias`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BiasActivation {
     pub(super) function: Pointwise,

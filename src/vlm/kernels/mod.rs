@@ -51,7 +51,7 @@ fn run(
         #[cfg(feature = "cuda")]
         Device::Cuda(device) => cuda::run(device, inputs, outputs, launches),
         #[cfg(test)]
-        Device::Cpu => emulation::run(inputs, outputs, launches),
+        Device::Cpu if emulation::is_on() => emulation::run(inputs, outputs, launches),
         _ => {
             let _ = (inputs, outputs, launches);
             bail!("there are no kernels for {:?}", device.location())
@@ -138,7 +138,7 @@ impl NormOperands<'_> {
                 residual: inputs[2],
                 residual_rows: residual_rows.unwrap_or(1),
                 weight: inputs[3],
-                norm_bias: inputs[4],
+                offset: inputs[4],
                 eps: self.eps as f32,
                 sum: if changes { outputs[0] } else { 0 },
                 normed: outputs[outputs.len() - 1],
@@ -168,7 +168,7 @@ impl NormOperands<'_> {
     }
 }
 
-/// `f(x + bias)`; for SwiGLU half as wide as `x`.
+/// `f(x + bias)`; for [`Pointwise::SwiGlu`] half as wide as `x`.
 pub(crate) fn bias_activation(
     x: &Tensor,
     bias: Option<&Tensor>,
@@ -275,8 +275,8 @@ pub(crate) fn rotate(
 /// What [`cut_patches`] cuts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Levels<'a> {
-    /// The 8-bit levels of all pictures.
-    pub(crate) levels: &'a Tensor,
+    /// The levels of all pictures.
+    pub(crate) values: &'a Tensor,
     /// Where each patch begins at each time, `[n, depth, 4]`: see `patches.cu`. The kernel does not check them.
     pub(crate) corners: &'a Tensor,
     /// `[tables, 3, 256]` in f32.
@@ -297,8 +297,8 @@ pub(crate) fn cut_patches(from: Levels<'_>, width: usize, dtype: DType) -> Resul
     )?;
     check(
         "the levels",
-        Some(from.levels),
-        &[from.levels.dim(0)?],
+        Some(from.values),
+        &[from.values.dim(0)?],
         DType::U8,
     )?;
     check(
@@ -310,8 +310,8 @@ pub(crate) fn cut_patches(from: Levels<'_>, width: usize, dtype: DType) -> Resul
     if width < 3 * depth * side * side {
         bail!("patches of {side} pixels a side and {depth} deep do not fit {width} values");
     }
-    let inputs = [Some(from.levels), Some(from.corners), Some(from.tables)];
-    let device = from.levels.device();
+    let inputs = [Some(from.values), Some(from.corners), Some(from.tables)];
+    let device = from.values.device();
     run_for_one(device, &inputs, (&[rows, width], dtype), |inputs, out| {
         CutPatches {
             levels: inputs[0],

@@ -299,7 +299,7 @@ impl Linear {
 /// The rows of a residual that is repeated over `rows` rows.
 fn repeated_rows(residual: &Tensor, rows: usize, width: usize) -> Result<usize> {
     let (own, of_residual) = residual.dims2()?;
-    if of_residual != width || (rows > 0 && (own == 0 || rows % own != 0)) {
+    if of_residual != width || (rows > 0 && (own == 0 || !rows.is_multiple_of(own))) {
         candle_core::bail!("a residual of {:?} for [{rows}, {width}]", residual.shape());
     }
     Ok(own)

@@ -180,7 +180,7 @@ impl Patches {
             .collect();
         let (count, rows) = (levels.len(), corners.len() / 4 / self.depth);
         let from = Levels {
-            levels: &upload(levels, count, &self.device)?,
+            values: &upload(levels, count, &self.device)?,
             corners: &upload(corners, (rows, self.depth, 4), &self.device)?,
             tables,
             side: self.side,

@@ -72,13 +72,14 @@ fn look_at(ordinal: usize) -> Result<String, Unusable> {
             .zip(&cards)
             .map(|(other, (name, ..))| format!("cuda:{other} ({name})"))
             .collect();
-        return Err(match found.is_empty() {
-            true => Unusable::NoDevice(visible),
-            false => Unusable::NoSuchDevice {
+        return Err(if found.is_empty() {
+            Unusable::NoDevice(visible)
+        } else {
+            Unusable::NoSuchDevice {
                 ordinal,
                 found,
                 visible,
-            },
+            }
         });
     };
     if let Some(built) = Target::of_ptx(kernels::FILL.ptx())
@@ -231,10 +232,10 @@ fn load_one(name: &str) -> Result<(), String> {
     unsafe {
         if libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | libc::RTLD_GLOBAL).is_null() {
             let error = libc::dlerror();
-            return Err(match error.is_null() {
-                true => "unknown".to_owned(),
-                false => CStr::from_ptr(error).to_string_lossy().into_owned(),
-            });
+            if error.is_null() {
+                return Err("unknown".to_owned());
+            }
+            return Err(CStr::from_ptr(error).to_string_lossy().into_owned());
         }
     }
     Ok(())

@@ -24,7 +24,7 @@ pub(super) fn open(ordinal: usize) -> Result<(Device, String), Unusable> {
     find_libraries()?;
     let device = behind_wall(|| Device::new_cuda_with_stream(ordinal))?
         .and_then(|device| tune(&device).map(|()| device))
-        .map_err(|error| Unusable::Failed(error.to_string()))?;
+        .map_err(|error| Unusable::Failed(without_backtrace(&error)))?;
     Ok((device, card))
 }
 
@@ -45,6 +45,14 @@ pub(super) fn visible() -> usize {
 fn behind_wall<T>(f: impl FnOnce() -> T) -> Result<T, Unusable> {
     wall::behind(f)
         .map_err(|panic| Unusable::Failed(format!("a library of CUDA cannot be used: {panic}")))
+}
+
+/// Where `RUST_BACKTRACE` is set, candle's errors end in many lines.
+fn without_backtrace(error: &candle_core::Error) -> String {
+    match error {
+        candle_core::Error::WithBacktrace { inner, .. } => without_backtrace(inner),
+        error => error.to_string(),
+    }
 }
 
 fn failed(error: DriverError) -> Unusable {

@@ -14,7 +14,8 @@ use crate::samples::{picture, picture_row, rows};
 
 /// The repository's folder.
 pub(crate) const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
-const BINARY: &str = env!("CARGO_BIN_EXE_madmix");
+/// The program.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_madmix");
 /// What a user's shell may have set and the tests' results must not depend on.
 const VARIABLES: [&str; 13] = [
     "COLUMNS",

@@ -15,6 +15,8 @@ mod data_mistakes;
 mod demo;
 mod devices;
 mod export;
+#[cfg(feature = "cuda")]
+mod fake_driver;
 mod faults;
 mod growth;
 mod help;

@@ -20,7 +20,7 @@ pub(crate) use places::repository;
 use crate::samples::{picture, picture_row, rows};
 
 /// The program: `MADMIX_TEST_BINARY`, or the one that was compiled with the tests.
-fn binary() -> OsString {
+pub(crate) fn binary() -> OsString {
     env::var_os("MADMIX_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_madmix").into())
 }
 

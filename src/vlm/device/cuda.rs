@@ -24,7 +24,7 @@ pub(super) fn open(ordinal: usize) -> Result<(Device, String), Unusable> {
     find_libraries()?;
     let device = behind_wall(|| Device::new_cuda_with_stream(ordinal))?
         .and_then(|device| tune(&device).map(|()| device))
-        .map_err(|error| Unusable::Failed(error.to_string()))?;
+        .map_err(|error| Unusable::Failed(without_backtrace(&error)))?;
     Ok((device, card))
 }
 
@@ -45,6 +45,14 @@ pub(super) fn visible() -> usize {
 fn behind_wall<T>(f: impl FnOnce() -> T) -> Result<T, Unusable> {
     wall::behind(f)
         .map_err(|panic| Unusable::Failed(format!("a library of CUDA cannot be used: {panic}")))
+}
+
+/// Where `RUST_BACKTRACE` is set, candle's errors end in many lines.
+fn without_backtrace(error: &candle_core::Error) -> String {
+    match error {
+        candle_core::Error::WithBacktrace { inner, .. } => without_backtrace(inner),
+        error => error.to_string(),
+    }
 }
 
 fn failed(error: DriverError) -> Unusable {
@@ -72,13 +80,14 @@ fn look_at(ordinal: usize) -> Result<String, Unusable> {
             .zip(&cards)
             .map(|(other, (name, ..))| format!("cuda:{other} ({name})"))
             .collect();
-        return Err(match found.is_empty() {
-            true => Unusable::NoDevice(visible),
-            false => Unusable::NoSuchDevice {
+        return Err(if found.is_empty() {
+            Unusable::NoDevice(visible)
+        } else {
+            Unusable::NoSuchDevice {
                 ordinal,
                 found,
                 visible,
-            },
+            }
         });
     };
     if let Some(built) = Target::of_ptx(kernels::FILL.ptx())
@@ -231,10 +240,10 @@ fn load_one(name: &str) -> Result<(), String> {
     unsafe {
         if libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | libc::RTLD_GLOBAL).is_null() {
             let error = libc::dlerror();
-            return Err(match error.is_null() {
-                true => "unknown".to_owned(),
-                false => CStr::from_ptr(error).to_string_lossy().into_owned(),
-            });
+            if error.is_null() {
+                return Err("unknown".to_owned());
+            }
+            return Err(CStr::from_ptr(error).to_string_lossy().into_owned());
         }
     }
     Ok(())

@@ -36,15 +36,13 @@ pub(super) struct Sought {
 
 impl Display for Sought {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self.library_path.as_deref() {
-            None | Some("") => {
-                f.write_str("where the system keeps its libraries (LD_LIBRARY_PATH is not set)")?
-            }
-            Some(path) => write!(
+        match self.library_path.as_deref().unwrap_or_default() {
+            "" => f.write_str("where the system keeps its libraries (LD_LIBRARY_PATH is not set)"),
+            path => write!(
                 f,
                 "in LD_LIBRARY_PATH ({path}) and where the system keeps its libraries"
-            )?,
-        }
+            ),
+        }?;
         match &self.refused {
             None => Ok(()),
             Some(why) => write!(f, "; one was there and could not be loaded: {why}"),

@@ -5,6 +5,7 @@
 
 #include "cuda_bf16.h"
 
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <cstdio>
@@ -19,16 +20,22 @@
 
 namespace emulation {
 
-enum class State { Ready, AtBarrier, AtShuffle, Done };
+enum class State { Waiting, Ready, AtBarrier, AtShuffle, Done };
 
+// A stack of its own. It runs one thread after the other until one of them has to wait, and goes on with that one later.
 struct Fiber {
     static constexpr size_t STACK = 64 * 1024;
     ucontext_t context;
+    jmp_buf place;
     std::unique_ptr<char[]> stack{new char[STACK]};
+};
+
+struct Thread {
     Index3 index{};
-    State state = State::Ready;
+    State state = State::Waiting;
     // Which of its warp's two sets of slots the next shuffle uses: no lane can be two shuffles ahead of another.
     unsigned int turn = 0;
+    Fiber* fiber = nullptr;
 };
 
 struct Warp {
@@ -36,18 +43,23 @@ struct Warp {
 };
 
 thread_local Index3 block_index, block_size, grid_size;
-thread_local std::vector<std::unique_ptr<Fiber>> fibers;
+thread_local std::vector<Thread> threads;
 thread_local std::vector<Warp> warps;
-thread_local Fiber* current;
-thread_local ucontext_t scheduler;
+thread_local std::vector<std::unique_ptr<Fiber>> fibers;
+thread_local std::vector<Fiber*> idle;
+thread_local Thread* current;
+thread_local unsigned int started;
+thread_local bool from_the_end;
+thread_local jmp_buf scheduler;
 thread_local const std::function<void()>* kernel_call;
 
 Index3& thread_index() { return current->index; }
 
+// Contexts are switched by jumps, which need no call of the system; `makecontext` only gives a fiber its stack.
 inline void wait(State state) {
-    Fiber* self = current;
+    Thread* self = current;
     self->state = state;
-    swapcontext(&self->context, &scheduler);
+    if (_setjmp(self->fiber->place) == 0) _longjmp(scheduler, 1);
 }
 
 void wait_for_block() { wait(State::AtBarrier); }
@@ -61,41 +73,67 @@ float exchange(float value, unsigned int from_lane_xor) {
     return slots[(lane ^ from_lane_xor) % 32];
 }
 
+inline Thread& in_order(unsigned int i) {
+    return threads[from_the_end ? block_size.x - 1 - i : i];
+}
+
+// Takes up threads that have not begun yet.
 inline void fiber_main() {
-    (*kernel_call)();
-    current->state = State::Done;
+    Fiber* self = current->fiber;
+    for (;;) {
+        (*kernel_call)();
+        current->state = State::Done;
+        // The kernel may have waited and others begun meanwhile.
+        if (started == block_size.x) break;
+        current = &in_order(started++);
+        current->fiber = self;
+    }
+    idle.push_back(self);
+    _longjmp(scheduler, 1);
+}
+
+[[gnu::noinline]] inline void begin(Thread& thread) {
+    if (idle.empty()) {
+        fibers.push_back(std::make_unique<Fiber>());
+        idle.push_back(fibers.back().get());
+    }
+    Fiber& fiber = *idle.back();
+    idle.pop_back();
+    thread.fiber = &fiber;
+    current = &thread;
+    getcontext(&fiber.context);
+    fiber.context.uc_stack.ss_sp = fiber.stack.get();
+    fiber.context.uc_stack.ss_size = Fiber::STACK;
+    fiber.context.uc_link = nullptr;
+    makecontext(&fiber.context, fiber_main, 0);
+    if (_setjmp(scheduler) == 0) setcontext(&fiber.context);
+}
+
+[[gnu::noinline]] inline void go_on(Thread& thread) {
+    current = &thread;
+    if (_setjmp(scheduler) == 0) _longjmp(thread.fiber->place, 1);
 }
 
 // Runs one block; the order of its threads between barriers is forwards or backwards.
 inline std::string run_block(bool backwards) {
     const unsigned int count = block_size.x;
-    while (fibers.size() < count) fibers.push_back(std::make_unique<Fiber>());
+    from_the_end = backwards;
+    started = 0;
+    threads.assign(count, Thread{});
     warps.resize(count / 32);
-    for (unsigned int i = 0; i < count; ++i) {
-        Fiber& fiber = *fibers[i];
-        fiber.index = {i, 0, 0};
-        fiber.state = State::Ready;
-        fiber.turn = 0;
-        getcontext(&fiber.context);
-        fiber.context.uc_stack.ss_sp = fiber.stack.get();
-        fiber.context.uc_stack.ss_size = Fiber::STACK;
-        fiber.context.uc_link = &scheduler;
-        makecontext(&fiber.context, fiber_main, 0);
-    }
+    for (unsigned int i = 0; i < count; ++i) threads[i].index = {i, 0, 0};
     auto all_are = [&](unsigned int first, unsigned int end, State state) {
         for (unsigned int i = first; i < end; ++i)
-            if (fibers[i]->state != state) return false;
+            if (threads[i].state != state) return false;
         return true;
     };
     auto release = [&](unsigned int first, unsigned int end) {
-        for (unsigned int i = first; i < end; ++i) fibers[i]->state = State::Ready;
+        for (unsigned int i = first; i < end; ++i) threads[i].state = State::Ready;
     };
     for (;;) {
+        while (started < count) begin(in_order(started++));
         for (unsigned int i = 0; i < count; ++i) {
-            Fiber& fiber = *fibers[backwards ? count - 1 - i : i];
-            if (fiber.state != State::Ready) continue;
-            current = &fiber;
-            swapcontext(&scheduler, &fiber.context);
+            if (in_order(i).state == State::Ready) go_on(in_order(i));
         }
         if (all_are(0, count, State::Done)) return "";
         bool released = false;

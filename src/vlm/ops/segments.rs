@@ -169,7 +169,7 @@ mod tests {
                 let found = worst(&segments.sums(&half)?, &of_half)?;
                 assert!(found < 1e-6, "bf16, {width}: {found}");
                 let nothing = Segments::new(&[vec![], vec![]], &device)?.sums(&x)?;
-                assert_eq!(nothing.abs()?.max_all()?.to_scalar::<f32>()?, 0.0);
+                assert!(nothing.abs()?.max_all()?.to_scalar::<f32>()? == 0.0);
                 Ok(())
             })?;
         }

@@ -45,7 +45,7 @@ pub(super) struct Feeder {
 
 enum Entry {
     Skipped(Tally),
-    Shard(Feed),
+    Shard(Box<Feed>),
 }
 
 /// What comes back from a worker: the shard's number, and what came of its sample, unless the run was stopped.
@@ -121,7 +121,8 @@ impl Feeder {
                             Came::Measured(place, preparer.measure(dataset.as_ref(), row))
                         });
                     }
-                    self.line.push_back(Entry::Shard(Feed::new(number, *work)));
+                    self.line
+                        .push_back(Entry::Shard(Box::new(Feed::new(number, *work))));
                 }
             }
         }

@@ -329,9 +329,9 @@ fn budget(session: &Session, models: &mut [Placed]) -> usize {
     };
     let tokens = session.config.extract.batch_tokens.within(budget);
     let patches = budget.patches.map_or_else(String::new, |patches| {
-        models
-            .iter_mut()
-            .for_each(|placed| placed.model.set_patches(patches));
+        for placed in models {
+            placed.model.set_patches(patches);
+        }
         format!(
             ", of at most {} patches in the vision tower",
             HumanCount(patches as u64)

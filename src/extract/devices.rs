@@ -151,6 +151,7 @@ impl<P: FnMut(&Shard) -> Result<(), ExtractError> + Send> Shared<'_, P> {
             Arc::clone(preparer),
             batch_tokens,
             workers,
+            !placed.device.is_cpu(),
         )?;
         let mut usage = Usage::new(&placed.name);
         let started = Instant::now();

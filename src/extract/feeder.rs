@@ -29,6 +29,8 @@ pub(super) struct Feeder {
     preparer: Arc<Preparer>,
     pool: rayon::ThreadPool,
     budget: usize,
+    /// The most tokens that are loaded, or being loaded, and not yet sent.
+    room: usize,
     sender: Sender<Message>,
     stopped: Arc<AtomicBool>,
     /// What workers send, and where they send it.
@@ -45,7 +47,7 @@ pub(super) struct Feeder {
 
 enum Entry {
     Skipped(Tally),
-    Shard(Feed),
+    Shard(Box<Feed>),
 }
 
 /// What comes back from a worker: the shard's number, and what came of its sample, unless the run was stopped.
@@ -55,15 +57,19 @@ struct Back(u64, Option<thread::Result<Came>>);
 pub(super) struct HungUp;
 
 impl Feeder {
+    /// Batches are to have at most `budget` tokens; `for_worker` is how many may in any case be loaded ahead for each
+    /// worker.
     pub(super) fn new(
         queue: Arc<Queue>,
         preparer: Arc<Preparer>,
         pool: rayon::ThreadPool,
-        budget: usize,
+        [budget, for_worker]: [usize; 2],
         sender: Sender<Message>,
         stopped: Arc<AtomicBool>,
     ) -> Self {
+        let room = LOADING.saturating_mul(budget);
         Self {
+            room: room.max(for_worker * pool.current_num_threads()),
             queue,
             preparer,
             pool,
@@ -121,7 +127,8 @@ impl Feeder {
                             Came::Measured(place, preparer.measure(dataset.as_ref(), row))
                         });
                     }
-                    self.line.push_back(Entry::Shard(Feed::new(number, *work)));
+                    self.line
+                        .push_back(Entry::Shard(Box::new(Feed::new(number, *work))));
                 }
             }
         }
@@ -134,8 +141,8 @@ impl Feeder {
         for entry in &mut self.line {
             let Entry::Shard(feed) = entry else { continue };
             while let Some(tokens) = feed.next_tokens() {
-                let room = LOADING.saturating_mul(self.budget);
-                let is_full = self.tokens + tokens > room || self.samples >= LOADING * SHARD_ROWS;
+                let is_full =
+                    self.tokens + tokens > self.room || self.samples >= LOADING * SHARD_ROWS;
                 if is_full && self.samples >= workers {
                     break;
                 }

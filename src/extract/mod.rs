@@ -14,12 +14,12 @@
 //!   shard that is to be made; for each video file also about half a kilobyte with its name; for each sample that fails
 //!   its id and reason, three times at most;
 //! * for each device: the pixels and tokens of two batches (one that waits and one that is being started, which on the
-//!   CPU is being passed) and of what is loaded or being loaded behind them, two batches more or, where batches have few
-//!   samples, one sample for each of its workers; the prompts of the shard that is being loaded and of the next one, some
-//!   5 bytes for each of their own tokens; the vectors of a shard, 64 · 3 · layers · width · 4 bytes, three times while
-//!   it is published; 64 MiB while a checkpoint is loaded. A token's pixels are 0.6 to 2.4 KB (SigLIP's 384² · 3 bytes
-//!   for 729 tokens, Qwen2-VL's 28² · 3 for one), so a batch of 8192 tokens has at most 20 MB, and one of the 32,768 that
-//!   a large GPU takes 80 MB;
+//!   CPU is being passed) and of what is loaded or being loaded behind them: two batches more or, where that is more, one
+//!   sample for each of its workers, on CUDA at least 12,288 tokens for each; the prompts of the shard that is being
+//!   loaded and of the next one, some 5 bytes for each of their own tokens; the vectors of a shard,
+//!   64 · 3 · layers · width · 4 bytes, three times while it is published; 64 MiB while a checkpoint is loaded. A token's
+//!   pixels are 0.6 to 2.4 KB (SigLIP's 384² · 3 bytes for 729 tokens, Qwen2-VL's 28² · 3 for one), so a batch of 8192
+//!   tokens has at most 20 MB, and one of the 32,768 that a large GPU takes 80 MB;
 //! * for each worker: the row in hand, at most [`MAX_ROW_BYTES`](crate::dataset::MAX_ROW_BYTES), and its parsed form;
 //!   some 200 times its text while that is tokenised, which is refused beyond 32 bytes for each token allowed; one
 //!   picture or frame, decoded, with its file.

@@ -18,6 +18,10 @@ use super::work::Header;
 /// Batches that wait for the device, to go on with at once. More are in the making.
 const AHEAD: usize = 1;
 
+/// Tokens that are loaded ahead for each worker where the device is faster than they are: two to four pictures. While
+/// one worker has the next sample that is wanted, the others then go on.
+const FOR_WORKER: usize = 12_288;
+
 /// The samples of the shards that one device makes, prepared in order.
 pub(super) struct Pipeline {
     messages: Option<Receiver<Message>>,
@@ -48,7 +52,8 @@ pub(super) enum Step {
 
 impl Pipeline {
     /// Starts preparing shards of the queue on `workers` threads, in batches of at most `budget` tokens. A shard is
-    /// taken once the one before it is measured and being loaded, so a faster device takes more of them.
+    /// taken once the one before it is measured and being loaded, so a faster device takes more of them. For a `fast`
+    /// device, more is loaded ahead where batches alone would leave workers without anything to do.
     ///
     /// # Errors
     /// When no threads can be started.
@@ -57,6 +62,7 @@ impl Pipeline {
         preparer: Arc<Preparer>,
         budget: usize,
         workers: usize,
+        fast: bool,
     ) -> Result<Self, ExtractError> {
         let failed = |error: String| ExtractError::Worker(error);
         let pool = rayon::ThreadPoolBuilder::new()
@@ -66,7 +72,8 @@ impl Pipeline {
             .map_err(|error| failed(error.to_string()))?;
         let (sender, receiver) = bounded(AHEAD);
         let stopped = Arc::new(AtomicBool::new(false));
-        let feeder = Feeder::new(queue, preparer, pool, budget, sender, Arc::clone(&stopped));
+        let budgets = [budget, if fast { FOR_WORKER } else { 0 }];
+        let feeder = Feeder::new(queue, preparer, pool, budgets, sender, Arc::clone(&stopped));
         let feeder = std::thread::Builder::new()
             .name("feeder".into())
             // The other end hangs up when the run stops early.

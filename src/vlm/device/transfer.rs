@@ -96,11 +96,15 @@ impl Wanted {
 
     /// Whether the values are computed, so that taking them does not wait. A device that failed says so when they are
     /// taken.
+    #[cfg(feature = "cuda")]
     pub(crate) fn is_computed(&self) -> bool {
-        #[cfg(feature = "cuda")]
-        if let Some(computed) = &self.computed {
-            return computed.is_over();
-        }
+        self.computed.as_ref().is_none_or(cuda::Computed::is_over)
+    }
+
+    /// Whether the values are computed: on the CPU always.
+    #[cfg(not(feature = "cuda"))]
+    #[expect(clippy::unused_self, reason = "with CUDA it is used")]
+    pub(crate) fn is_computed(&self) -> bool {
         true
     }
 

@@ -8,8 +8,12 @@ use image::{ExtendedColorType, ImageEncoder};
 
 use super::*;
 use crate::extract::Measured;
+use crate::media::{self, Size, Tiles};
+use crate::vlm::{self, Extent};
 
-const ROWS: usize = 8 * 64;
+const ROWS: usize = 4 * 64;
+/// How often a picture is decoded to tell what that costs.
+const TIMES: usize = 8;
 const SIZES: [(u32, u32); 4] = [(480, 640), (768, 1024), (720, 1280), (1080, 1920)];
 
 /// A picture with edges, gradients and grain, so that its file is about as large as a photograph's.
@@ -34,6 +38,47 @@ fn jpeg(seed: u64, width: u32, height: u32) -> Vec<u8> {
     file
 }
 
+/// Seconds that this thread was on a core, whatever else the machine does.
+fn cpu_seconds(f: impl FnOnce()) -> f64 {
+    let so_far = || -> f64 {
+        let all = fs_err::read_to_string("/proc/thread-self/schedstat").unwrap();
+        all.split(' ').next().unwrap().parse::<f64>().unwrap() * 1e-9
+    };
+    let before = so_far();
+    f();
+    so_far() - before
+}
+
+/// What a picture costs, by its size.
+#[expect(clippy::print_stdout, reason = "what it is for")]
+fn pictures(folder: &tempfile::TempDir) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let options = OpenOptions::new(folder.path());
+    let checkpoint = Checkpoint::open("models/tiny-llava-onevision", root, &options).unwrap();
+    let processor = vlm::processor(&checkpoint, &ProcessorOptions::default());
+    for (i, (height, width)) in SIZES.into_iter().enumerate() {
+        let path = folder.path().join(format!("{i}.jpg"));
+        let size = Size { width, height };
+        let shapes = processor.shapes(&[(Extent::Picture(size), 0)]).unwrap();
+        let decode = || media::load(&path, Orientation::Apply, Limits::default()).unwrap();
+        let decoding = cpu_seconds(|| (0..TIMES).for_each(|_| drop(decode())));
+        let picture = decode();
+        let rendering = cpu_seconds(|| {
+            for _ in 0..TIMES {
+                let mut tiles = Tiles::none();
+                processor.render(&picture, &shapes[0], &mut tiles).unwrap();
+            }
+        });
+        let each = |seconds: f64| 1000.0 * seconds / TIMES as f64;
+        println!(
+            "{height}×{width}: {:.1} ms to decode, {:.1} ms to resize and cut into {} tiles",
+            each(decoding),
+            each(rendering),
+            shapes[0].tiles()
+        );
+    }
+}
+
 #[test]
 #[ignore = "a measurement of this machine, with nothing to hold it against"]
 #[expect(clippy::print_stdout, reason = "what it is for")]
@@ -48,6 +93,7 @@ fn samples_prepared_a_second() {
         fs_err::write(folder.path().join(format!("{i}.jpg")), file).unwrap();
     }
     println!("a picture's file has {} KB", bytes / 32 / 1000);
+    pictures(&folder);
     // A third each: pictures with few words, pictures with many, words alone.
     let row = |i: usize| {
         let words = "what is to be seen here, and why is it so? ".repeat([3, 30, 15][i % 3]);
@@ -77,29 +123,28 @@ fn measure(folder: &tempfile::TempDir, name: &str, rows: &str, workers: usize) {
     let plans = plan(&shards, &preparer, &AtomicBool::new(false), &|| {}).unwrap();
     let tokens = plans[name].tally.tokens;
 
-    let started = Instant::now();
     let dataset = shards[0].dataset.dataset.as_ref();
     let of_shard = shards[0].samples();
-    let measured: Vec<Measured> = of_shard
-        .iter()
-        .map(|&row| preparer.measure(dataset, row).unwrap())
-        .collect();
-    let measuring = started.elapsed();
-    let started = Instant::now();
-    for sample in &measured {
-        preparer.load(sample).unwrap();
-    }
-    let loading = started.elapsed();
-    let each = |time: Duration| 1000.0 * time.as_secs_f64() / of_shard.len() as f64;
+    let mut measured: Vec<Measured> = Vec::new();
+    let measuring = cpu_seconds(|| {
+        let of = |&row: &u64| preparer.measure(dataset, row).unwrap();
+        measured.extend(of_shard.iter().map(of));
+    });
+    let loading = cpu_seconds(|| {
+        for sample in &measured {
+            preparer.load(sample).unwrap();
+        }
+    });
+    let each = |seconds: f64| 1000.0 * seconds / of_shard.len() as f64;
     println!(
-        "{name}: {} tokens a sample; on one core {:.2} ms to measure and {:.2} ms to load",
+        "{name}: {} tokens a sample; {:.2} ms of one core to measure it and {:.2} ms to load it",
         tokens / ROWS as u64,
         each(measuring),
         each(loading),
     );
-    for batch_tokens in [8192, 32768] {
+    for batch_tokens in [8192, 32_768] {
         let mut best = f64::INFINITY;
-        for _ in 0..3 {
+        for _ in 0..2 {
             let root = tempfile::tempdir_in(folder.path()).unwrap();
             let store = Store::open(root.path()).unwrap();
             let job = Job {

@@ -7,6 +7,8 @@
 
 pub mod attention;
 pub mod device;
+#[doc = include_str!("fast_path.md")]
+pub mod fast_path {}
 pub mod language;
 pub mod layer;
 pub mod llava;

@@ -98,7 +98,7 @@ class Bench:
         counts = {kind: getattr(self.args, kind) or self.default(model)[kind] for kind in realistic.KINDS}
         data = self.args.work / f"data-{model}"
         realistic.make(data, folder / "tokenizer.json", counts, self.args.tiny)
-        say(f"{model} on {prepared['card']}: {rate / 1e12:.1f} TFLOP/s in large matrix products; ready in {self.elapsed():.0f} s")
+        say(f"{model} on {prepared['card']}: {rate / 1e12:.3g} TFLOP/s in large matrix products; ready in {self.elapsed():.0f} s")
         if self.args.madmix.exists():
             self.run_madmix(model, "warm", folder, data, 0)  # kernels are compiled at their first use
         runs: dict[tuple[str, str], list[dict]] = {}
@@ -127,8 +127,9 @@ class Bench:
         if self.args.profile and self.args.madmix.exists():
             for kind in self.args.kinds:
                 log = self.run_madmix(model, kind, folder, data, 99, ("--profile",))["log"]
-                table = log[log.index("where the forward passes' time went:") :]
-                print(f"\n{model}, {kind}: {table.split(' INFO', 1)[0].rstrip()}")
+                lines = log[log.index("where the forward passes' time went:") :].splitlines()
+                last = next(i for i, line in enumerate(lines) if line.startswith("all, "))
+                print(f"\n{model}, {kind}: " + "\n".join(lines[: last + 1]))
 
     def default(self, model: str) -> dict[str, int]:
         return TINY_COUNTS if self.args.tiny else COUNTS_OF.get(model, COUNTS)
@@ -195,7 +196,7 @@ def say(text: str) -> None:
 
 
 def show(model: str, prepared: dict, versions: dict, rows: list[dict]) -> None:
-    print(f"\n{model}, {prepared['card']}, {prepared['flops_per_second'] / 1e12:.1f} TFLOP/s measured")
+    print(f"\n{model}, {prepared['card']}, {prepared['flops_per_second'] / 1e12:.3g} TFLOP/s measured")
     for label, of in versions.items():
         print(f"{label}: {of['versions']}, {of['attention']}, {of['image_processor']}")
     print("| work | program | runs | samples | tokens | seconds | samples/s | tokens/s | share of rate | waited | memory | host CPU |")

@@ -104,11 +104,11 @@ class Batches(Dataset):
         if grids:
             own = iter([[h * w] * t for grid in grids for t, h, w in grid])
             return [[n for _ in range(count) for n in next(own)] for count in seen]
+        if not any(seen):
+            return [[] for _ in rows]
         side = self.processor.image_processor.size["height"] // 14
         if "pixel_values_videos" in inputs:
             return [[side**2] * inputs["pixel_values_videos"].shape[1] * count for count in seen]
-        if "pixel_values" not in inputs:
-            return [[] for _ in rows]
         # Tiles that pad a picture to the number of the batch's largest are zero.
         tiles = iter((inputs["pixel_values"].flatten(2).abs().amax(2) > 0).sum(1).tolist())
         return [[side**2] * sum(next(tiles) for _ in range(count)) for count in seen]

@@ -8,6 +8,8 @@
 pub mod attention;
 pub mod budget;
 pub mod device;
+#[doc = include_str!("fast_path.md")]
+pub mod fast_path {}
 mod kernels;
 pub mod language;
 pub mod layer;

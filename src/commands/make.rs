@@ -241,7 +241,7 @@ impl Maker<'_> {
         let total: Tally = plans.values().map(|plan| plan.tally).sum();
         if models.is_empty() {
             *models = load(session, profile.as_ref())?;
-            *batch_tokens = budget(session, models);
+            *batch_tokens = budget(session, models)?;
         }
         let job = Job {
             layers: &session.config.extract.layers,
@@ -322,10 +322,15 @@ fn load(session: &Session, profile: Option<&Arc<Profile>>) -> Result<Vec<Placed>
 }
 
 /// Lets as much go through the models together as all their devices have room for; gives the tokens of a batch.
-fn budget(session: &Session, models: &mut [Placed]) -> usize {
-    let of = |placed: &Placed| Budget::of(placed.model.footprint(), &placed.device);
-    let Some(budget) = models.iter().map(of).reduce(Budget::min) else {
-        return 0;
+fn budget(session: &Session, models: &mut [Placed]) -> Result<usize> {
+    let of = |placed: &Placed| {
+        let sharing = models.iter().filter(|other| other.name == placed.name);
+        Budget::of(placed.model.footprint(), &placed.device, sharing.count())
+            .with_context(|| format!("asking {} for its memory", placed.name))
+    };
+    let budgets: Vec<Budget> = models.iter().map(of).collect::<Result<_>>()?;
+    let Some(budget) = budgets.into_iter().reduce(Budget::min) else {
+        return Ok(0);
     };
     let tokens = session.config.extract.batch_tokens.within(budget);
     let patches = budget.patches.map_or_else(String::new, |patches| {
@@ -341,7 +346,7 @@ fn budget(session: &Session, models: &mut [Placed]) -> usize {
         "batches of at most {} tokens{patches}",
         HumanCount(tokens as u64)
     );
-    tokens
+    Ok(tokens)
 }
 
 /// Refuses to go on where samples fail for want of a program: their shards would be missing them on every machine.

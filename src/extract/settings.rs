@@ -8,7 +8,7 @@ use crate::store::Settings;
 use crate::vlm::{Layer, MropeRule, PixelBounds, TextScope};
 
 /// Raised whenever the same settings come to mean other vectors.
-const REVISION: u32 = 3;
+const REVISION: u32 = 4;
 
 #[derive(Serialize)]
 struct Shown<'a> {

@@ -76,13 +76,13 @@ impl Widths {
         }
     }
 
-    /// Values of one position that are alive at once: the residual, its norm and the output of a block, with in
-    /// attention the queries, keys and values, a copy of them in the order that the kernel takes, and what was
-    /// attended to; in the MLP the inner vectors before the activation and the one after it.
+    /// Values of one position that are alive at once: the residual and its norm, as they went into the block and as
+    /// they are behind attention, with in attention the queries, keys and values, a copy of them in the order that the
+    /// kernel takes, and what was attended to; in the MLP the inner vectors before the activation and the one after it.
     fn alive(self) -> usize {
         let attention = 2 * self.qkv + self.hidden;
         let mlp = (2 + usize::from(self.gated)) * self.inner;
-        3 * self.hidden + attention.max(mlp)
+        4 * self.hidden + attention.max(mlp)
     }
 }
 
@@ -106,9 +106,15 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// The budget of a model whose weights are on the device.
-    pub fn of(footprint: Footprint, device: &Device) -> Self {
-        Self::within(footprint, device::memory(device).map(|memory| memory.free))
+    /// The budget of each of `models` models whose weights are on the device.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn of(footprint: Footprint, device: &Device, models: usize) -> candle_core::Result<Self> {
+        // What loading has freed is free once it is done.
+        device.synchronize()?;
+        let free = device::memory(device).map(|memory| memory.free / models.max(1) as u64);
+        Ok(Self::within(footprint, free))
     }
 
     /// The budget where so many bytes are free; `None` for the CPU.
@@ -158,19 +164,19 @@ mod tests {
 
     #[test]
     fn a_footprint_is_that_of_the_widest_moment() {
-        // 2 · (3 · 896 + 3 · 4864); attention's 2 · 1152 + 896 is less.
-        assert_eq!(half_billion().token, 34_560);
-        // 2 · (3 · 1152 + 2 · 4304), against 7 · 1152 in attention.
-        assert_eq!(half_billion().patch, 24_128);
+        // 2 · (4 · 896 + 3 · 4864); attention's 2 · 1152 + 896 is less.
+        assert_eq!(half_billion().token, 36_352);
+        // 2 · (4 · 1152 + 2 · 4304), against 7 · 1152 in attention.
+        assert_eq!(half_billion().patch, 26_432);
         let narrow = Widths::of_tower(1000, 1000, false);
-        assert_eq!(narrow.alive(), 3000 + 7000);
+        assert_eq!(narrow.alive(), 4000 + 7000);
     }
 
     #[test]
     fn the_cpu_has_the_budget_that_it_always_had() {
         let budget = Budget::within(half_billion(), None);
         assert_eq!((budget.tokens, budget.patches), (8192, None));
-        assert_eq!(Budget::of(half_billion(), &Device::Cpu), budget);
+        assert_eq!(Budget::of(half_billion(), &Device::Cpu, 2).unwrap(), budget);
     }
 
     #[test]

@@ -65,6 +65,18 @@ pub enum VlmError {
         /// What the driver said.
         source: Box<Self>,
     },
+    /// A kernel that computes something else than it should, or nothing.
+    #[error(
+        "flash attention over heads of {d} values gives wrong results on this device (off by {apart:.2}): its kernels \
+         may not have been built for this card, or not be loaded for want of memory; build with scripts/cuda-toolkit \
+         and `--cap` of this card, or without the feature flash-attn"
+    )]
+    Attention {
+        /// Width of a head.
+        d: usize,
+        /// Relative distance from attention by matrix products.
+        apart: f32,
+    },
     /// A layer that the language model does not have.
     #[error(
         "layers: {index} is not among the hidden states 0 to {last} of this checkpoint's \

@@ -2,8 +2,8 @@
 
 use candle_core::{Result, Tensor};
 
-use super::device::transfer::upload;
 use super::language::decoder::{Decoder, Positions};
+use super::ops::rows;
 use super::pool::{Pooled, Pooler};
 use super::profile::section;
 use super::{Input, Layer, PooledBatch, TextScope, VlmError};
@@ -106,7 +106,5 @@ fn join(language: &Decoder, batch: &[Input], seen: Option<Tensor>) -> Result<Ten
             *next - 1
         })
         .collect();
-    let count = order.len();
-    let order = upload(order, count, seen.device())?;
-    Tensor::cat(&[language.embed(&text)?, seen], 0)?.index_select(&order, 0)
+    rows::select(&Tensor::cat(&[language.embed(&text)?, seen], 0)?, order)
 }

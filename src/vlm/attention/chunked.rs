@@ -1,6 +1,6 @@
 //! Attention through candle's matmul and softmax, a block of query rows at a time, on any device.
 
-use candle_core::{D, DType, Result, Tensor};
+use candle_core::{D, DType, Device, Result, Tensor};
 
 use super::{BLOCK, Packing};
 use crate::vlm::device::transfer::upload;
@@ -38,9 +38,15 @@ pub(super) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, packing: &Packing) -
             };
             let q = q.narrow(1, start, size)?.contiguous()?;
             let k = k.narrow(1, 0, seen)?.transpose(1, 2)?.contiguous()?;
-            let mut scores = (q.matmul(&k)? * scale)?.to_dtype(DType::F32)?;
+            // Scaled in f32: rounding scores of half precision twice would move their exponentials.
+            let mut scores = (q.matmul(&k)?.to_dtype(DType::F32)? * scale)?;
             if packing.causal {
-                scores = scores.broadcast_add(&causal_mask(start, size, seen, &scores)?)?;
+                let before = scores.narrow(2, 0, start)?;
+                let mask = packing.triangle(q.device())?;
+                let mask = mask.narrow(0, 0, size)?.narrow(1, 0, size)?;
+                let own = scores.narrow(2, start, size)?;
+                let own = own.broadcast_add(&mask.unsqueeze(0)?)?;
+                scores = Tensor::cat(&[before, own], 2)?;
             }
             let weights = candle_nn::ops::softmax(&scores, D::Minus1)?.to_dtype(v.dtype())?;
             let out = weights.matmul(&v.narrow(1, 0, seen)?.contiguous()?)?;
@@ -56,17 +62,11 @@ pub(super) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, packing: &Packing) -
     Ok(out)
 }
 
-fn causal_mask(start: usize, size: usize, seen: usize, like: &Tensor) -> Result<Tensor> {
-    let mask: Vec<f32> = (0..size)
-        .flat_map(|row| {
-            (0..seen).map(move |key| {
-                if key > start + row {
-                    f32::NEG_INFINITY
-                } else {
-                    0.0
-                }
-            })
-        })
+/// `[ROWS, ROWS]`, to be added to the scores of a block of queries against its own keys: each sees those before it and
+/// itself.
+pub(super) fn triangle(device: &Device) -> Result<Tensor> {
+    let mask: Vec<f32> = (0..ROWS)
+        .flat_map(|row| (0..ROWS).map(move |key| if key > row { f32::NEG_INFINITY } else { 0.0 }))
         .collect();
-    upload(mask, (1, size, seen), like.device())
+    upload(mask, (ROWS, ROWS), device)
 }

@@ -135,8 +135,9 @@ fn cards() -> Result<Vec<(String, Capability, u64)>, DriverError> {
     (0..result::device::get_count()?).map(card).collect()
 }
 
-/// Spares each tensor two events, which only streams that share tensors need, and keeps freed memory for the next
-/// batch, where it would go back to the driver whenever the host waits.
+/// Spares each tensor two events, which only streams that share tensors need. Keeps freed memory for the next batch,
+/// where it would go back to the driver whenever the host waits; but never makes a copy wait for the computing stream to
+/// free some, while there is other memory.
 fn tune(device: &Device) -> candle_core::Result<()> {
     let device = device.as_cuda_device()?;
     #[expect(
@@ -149,20 +150,27 @@ fn tune(device: &Device) -> candle_core::Result<()> {
     let stream = device.cuda_stream();
     let context = stream.context();
     if context.has_async_alloc() {
-        let mut threshold = u64::MAX;
+        use sys::CUmemPool_attribute::{
+            CU_MEMPOOL_ATTR_RELEASE_THRESHOLD as THRESHOLD,
+            CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES as WAITING,
+        };
+        let (mut threshold, mut waiting) = (u64::MAX, 0 as c_int);
         #[expect(
             unsafe_code,
-            reason = "the pool is the device's own, and this attribute is a number of 64 bits"
+            reason = "the pool is the device's own, and these attributes are numbers of 64 and 32 bits"
         )]
         unsafe {
             let pool = result::device::get_default_mem_pool(context.cu_device());
-            let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
             pool.and_then(|pool| {
-                result::mem_pool::set_attribute(pool, attribute, (&raw mut threshold).cast())
+                result::mem_pool::set_attribute(pool, THRESHOLD, (&raw mut threshold).cast())?;
+                result::mem_pool::set_attribute(pool, WAITING, (&raw mut waiting).cast())
             })
         }
         .map_err(candle_core::Error::wrap)?;
     }
+    // Its libraries' handles are never closed: on a device that has failed that fails too, and the bindings would panic
+    // before the failure is told.
+    std::mem::forget(device.clone());
     Ok(())
 }
 

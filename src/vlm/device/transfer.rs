@@ -2,8 +2,8 @@
 //!
 //! On CUDA the values do not go by the stream that computes. A copy from pageable memory first waits until its stream
 //! has nothing left to do, so on a stream with a pass queued it would hold the host up for as long as the pass takes,
-//! and the device would then stand idle while the host queues the next one. So each context has a second stream for
-//! copies alone, and each use of it together with the stream that computes is ordered here. Nothing else orders it:
+//! and the device would then stand idle while the host queues the next one. So each of them has another one for
+//! copies alone beside it, and each use of it together with the stream that computes is ordered here. Nothing else orders it:
 //! event tracking is off, so neither candle nor cudarc keeps track of who reads what.
 //!
 //! # Up: [`upload`]
@@ -14,8 +14,8 @@
 //!    returns, so that all that is queued from here on, all of its readers, runs behind the copy.
 //! 3. *Read before free.* The memory then changes hands: it belongs to the computing stream, where dropping the tensor
 //!    frees it, in order behind every reader that was queued before the drop. The copy stream does not touch it again.
-//! 4. *The host's values* may be dropped when `upload` returns: a copy from pageable memory returns once it has read
-//!    them.
+//! 4. *The host's values* may be dropped when `upload` returns: it waits for the copy, and for nothing else, since
+//!    nothing else is on that stream.
 //!
 //! # Down: [`Wanted`]
 //! 1. *Write before read.* [`Wanted::new`] records an event on the computing stream behind all that was queued, which

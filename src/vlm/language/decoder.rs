@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 
 use crate::checkpoint::LanguageConfig;
 use crate::vlm::VlmError;
-use crate::vlm::attention::{Packing, attention};
+use crate::vlm::attention::{Packing, attention, try_out};
 use crate::vlm::loader::Loader;
 use crate::vlm::ops::{Activation, Linear, Norm, RotaryTable, frequencies, rows};
 
@@ -49,6 +49,7 @@ impl Decoder {
         loader: Loader<'_>,
     ) -> Result<Self, VlmError> {
         let d = config.hidden_size;
+        try_out(config.head_dim, true, loader.dtype, loader.device)?;
         let layers = (0..config.num_hidden_layers)
             .map(|i| Layer::load(config, &format!("{prefix}.layers.{i}"), loader))
             .collect::<Result<_, _>>()?;
@@ -164,6 +165,7 @@ impl Layer {
         let projections = [("q_proj", queries), ("k_proj", keys), ("v_proj", keys)];
         let attention = format!("{prefix}.self_attn");
         let mlp = format!("{prefix}.mlp");
+        let [gate_up, down] = loader.gated_mlp(&mlp, [d, inner], false)?;
         Ok(Self {
             norm1: loader
                 .rms_norm(&format!("{prefix}.input_layernorm"), d, eps)?
@@ -173,8 +175,8 @@ impl Layer {
             norm2: loader
                 .rms_norm(&format!("{prefix}.post_attention_layernorm"), d, eps)?
                 .into(),
-            gate_up: loader.stacked(&mlp, d, &[("gate_proj", inner), ("up_proj", inner)], false)?,
-            down: loader.linear(&format!("{mlp}.down_proj"), [inner, d], false)?,
+            gate_up,
+            down,
         })
     }
 

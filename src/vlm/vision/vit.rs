@@ -8,7 +8,7 @@ use candle_transformers::models::siglip::VisionConfig;
 
 use crate::checkpoint::Tower;
 use crate::vlm::VlmError;
-use crate::vlm::attention::{Packing, attention};
+use crate::vlm::attention::{Packing, attention, try_out};
 use crate::vlm::kernels;
 use crate::vlm::loader::Loader;
 use crate::vlm::ops::{Activation, Corner, Linear, Norm, Patches, rows};
@@ -55,6 +55,8 @@ impl Vit {
     ) -> Result<Self, VlmError> {
         let (d, patch) = (config.hidden_size, config.patch_size);
         let side = config.image_size / patch;
+        let head = d / config.num_attention_heads;
+        try_out(head, false, loader.dtype, loader.device)?;
         let clip = tower == Tower::Clip;
         let embeddings = format!("{prefix}.embeddings");
         // A convolution whose stride is its size is a linear layer over the pixels of a patch.

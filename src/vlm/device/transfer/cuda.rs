@@ -12,21 +12,23 @@ pub(crate) trait OnDevice: CudaDType + DeviceRepr {}
 
 impl<T: CudaDType + DeviceRepr> OnDevice for T {}
 
-/// The stream for copies of the context in which `compute` is.
+/// The stream for copies beside `compute`.
 ///
-/// There is one for each context that was ever asked for, kept to the end of the process together with its context: so
-/// a context found here cannot be another one that came to lie at the same address. Streams may be used by several
-/// threads; devices of one context that share it at worst wait for each other's copies.
-fn copies(compute: &CudaStream) -> Result<Arc<CudaStream>> {
-    static STREAMS: Mutex<Vec<Arc<CudaStream>>> = Mutex::new(Vec::new());
+/// There is one for each computing stream that was ever asked for, and both are kept to the end of the process: so a
+/// stream found here cannot be another one that came to lie at the same address. Models that share a card have streams
+/// of their own, and never wait for each other's passes.
+fn copies(compute: &Arc<CudaStream>) -> Result<Arc<CudaStream>> {
+    static STREAMS: Mutex<Vec<[Arc<CudaStream>; 2]>> = Mutex::new(Vec::new());
     // Nothing panics while it is held, and a list without its last entry is as good.
     let mut streams = STREAMS.lock().unwrap_or_else(PoisonError::into_inner);
-    let context = compute.context();
-    if let Some(stream) = streams.iter().find(|stream| stream.context() == context) {
-        return Ok(Arc::clone(stream));
+    if let Some([_, copies]) = streams
+        .iter()
+        .find(|[known, _]| Arc::ptr_eq(known, compute))
+    {
+        return Ok(Arc::clone(copies));
     }
-    let stream = context.new_stream().w()?;
-    streams.push(Arc::clone(&stream));
+    let stream = compute.context().new_stream().w()?;
+    streams.push([Arc::clone(compute), Arc::clone(&stream)]);
     Ok(stream)
 }
 
@@ -39,6 +41,8 @@ pub(super) fn upload<T: WithDType + OnDevice>(
     let compute = device.cuda_stream();
     let copies = copies(&compute)?;
     let copied = copies.clone_htod(values).w()?;
+    // Some machines read the host's memory later than when the call returns.
+    copies.synchronize().w()?;
     compute.join(&copies).w()?;
     let pointer = copied.leak();
     #[expect(

@@ -44,16 +44,15 @@ impl Block {
     ) -> Result<Self, VlmError> {
         let (d, inner) = (config.hidden_size, config.intermediate_size);
         let mlp = format!("{prefix}.mlp");
-        let (into, activation, out_of) = match generation {
-            Generation::V2 => (
-                loader.linear(&format!("{mlp}.fc1"), [d, inner], true)?,
-                Activation::GeluQuick,
-                "fc2",
-            ),
+        let (activation, [into, out_of]) = match generation {
+            Generation::V2 => {
+                let linear = |name, widths| loader.linear(&format!("{mlp}.{name}"), widths, true);
+                let both = [linear("fc1", [d, inner])?, linear("fc2", [inner, d])?];
+                (Activation::GeluQuick, both)
+            }
             Generation::V2_5 => {
-                let both = [("gate_proj", inner), ("up_proj", inner)];
-                let into = loader.stacked(&mlp, d, &both, true)?;
-                (into, Activation::SwiGlu, "down_proj")
+                let both = loader.gated_mlp(&mlp, [d, inner], true)?;
+                (Activation::SwiGlu, both)
             }
         };
         Ok(Self {
@@ -63,7 +62,7 @@ impl Block {
             norm2: load_norm(generation, &format!("{prefix}.norm2"), d, loader)?,
             inner: into,
             activation,
-            outer: loader.linear(&format!("{mlp}.{out_of}"), [inner, d], true)?,
+            outer: out_of,
             heads: config.num_heads,
         })
     }

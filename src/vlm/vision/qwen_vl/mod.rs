@@ -12,7 +12,7 @@ use candle_core::{Device, Tensor};
 
 use crate::checkpoint::qwen_vl::{Config, Windows};
 use crate::vlm::VlmError;
-use crate::vlm::attention::Packing;
+use crate::vlm::attention::{Packing, try_out};
 use crate::vlm::loader::Loader;
 use crate::vlm::ops::{Activation, Linear, Norm, Patches, RotaryTable, frequencies, rows};
 use block::{Block, load_norm};
@@ -63,6 +63,7 @@ impl Tower {
             vision.patch_size,
             vision.temporal_patch_size,
         );
+        try_out(d / vision.num_heads, false, loader.dtype, loader.device)?;
         // A convolution whose stride is its size is a linear layer over the pixels of a patch.
         let convolution = loader.tensor(
             &format!("{prefix}.patch_embed.proj.weight"),

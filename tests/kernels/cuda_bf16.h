@@ -8,7 +8,7 @@
 
 #define __global__
 #define __device__
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 // Blocks run one after the other, on the system's thread that asked for them.
 #define __shared__ static thread_local
 

@@ -8,6 +8,32 @@
 //!
 //! [`launch`] says how each is launched, from shapes and addresses alone; [`run`] finds the addresses. Outside CUDA
 //! nothing here is reached: the operations of [`super::ops`] have forms of their own.
+//!
+//! # What is expected
+//! For one picture of 480×640 in LLaVA-OneVision 0.5B: 5 tiles, so 3,645 rows in 26 layers of the tower (1152 wide, 4304
+//! in the MLP), and 2,929 tokens in 24 layers of the language model (896 wide, 4864 in the MLP). Bytes read and written
+//! between matrix products and attention, in bf16, in MB; a norm counts as one reading, though it walks its row twice:
+//!
+//! | of a layer | candle | here |
+//! |---|---|---|
+//! | tower: two norms, two biases with residuals | 118 | 67 |
+//! | tower: bias of query, key and value | 50 | 50 |
+//! | tower: bias and GELU | 126 | 63 |
+//! | decoder: two norms, two residuals | 52 | 42 |
+//! | decoder: bias and rotation of query and key | 38 | 13 |
+//! | decoder: SiLU of the gate times up | 256 | 85 |
+//!
+//! That is 16 GB before and 8 GB with the kernels for all layers, 5.3 and 2.7 ms at 3 TB/s, next to some 7 ms of
+//! arithmetic. Less where the second-level cache (50 MB on an H100) still holds what the last kernel wrote. Pixels are
+//! uploaded as 2 MB of levels instead of 9 MB of f32.
+//!
+//! What is left to gain is in the products themselves: their epilogues (cuBLASLt) could add the bias of query, key and
+//! value and apply GELU, which would save 1.3 and 1.6 GB. Position tables, embeddings of text and attention offsets
+//! are too small to matter.
+//!
+//! **Nothing of this has run on a card yet.** The kernels were compiled for sm_90, without spills to speak of and with
+//! 16-byte accesses in the PTX, and run in an emulation on the processor, which also checks the arguments of every
+//! launch, bounds, and that all of an output is written; see `emulation`. It says nothing about time.
 
 #[cfg(feature = "cuda")]
 mod cuda;

@@ -109,7 +109,7 @@ __device__ inline void sum_and_norm(const T* x, const T* bias, const T* residual
 }
 
 #define DEFINE_RMS(NAME, T, N)                                                                     \
-    extern "C" __global__ void __launch_bounds__(1024)                                             \
+    extern "C" __global__ void __launch_bounds__(1024, 1)                                            \
         NAME(const T* x, const T* bias, const T* residual, unsigned int residual_rows,             \
              const T* weight, const T* norm_bias, float eps, T* sum, T* normed,                    \
              unsigned int width) {                                                                 \
@@ -118,7 +118,7 @@ __device__ inline void sum_and_norm(const T* x, const T* bias, const T* residual
     }
 
 #define DEFINE_LAYER(NAME, T, N)                                                                   \
-    extern "C" __global__ void __launch_bounds__(1024)                                             \
+    extern "C" __global__ void __launch_bounds__(1024, 1)                                            \
         NAME(const T* x, const T* bias, const T* residual, unsigned int residual_rows,             \
              const T* weight, const T* norm_bias, float eps, T* sum, T* normed,                    \
              unsigned int width) {                                                                 \

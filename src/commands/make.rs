@@ -6,16 +6,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 use crossbeam_channel::bounded;
-use indicatif::HumanCount;
 use rayon::prelude::*;
 
 use super::aggregate::FAILURES;
 use super::cached::Cached;
+use super::placed;
 use super::rounds::Rounds;
 use super::session::Session;
 use super::terminal;
@@ -25,7 +24,7 @@ use crate::extract::{
 };
 use crate::launch::Share;
 use crate::store::{Shard, Store, StoreError};
-use crate::vlm::{self, Budget, device::Opened, profile::Profile};
+use crate::vlm::profile::Profile;
 
 /// Shards that may wait to be kept in the cache.
 const MADE: usize = 4;
@@ -240,8 +239,8 @@ impl Maker<'_> {
         failures.check()?;
         let total: Tally = plans.values().map(|plan| plan.tally).sum();
         if models.is_empty() {
-            *models = load(session, profile.as_ref())?;
-            *batch_tokens = budget(session, models)?;
+            *models = placed::load(session, profile.as_ref())?;
+            *batch_tokens = placed::budget(session, models)?;
         }
         let job = Job {
             layers: &session.config.extract.layers,
@@ -294,59 +293,6 @@ fn share_of_work(session: &Session, share: &Share) -> Vec<ShardWork> {
     }
     let mine = share.of(all.len() as u64).into_iter();
     mine.map(|place| all[place as usize].clone()).collect()
-}
-
-/// Loads the model onto all devices at once.
-fn load(session: &Session, profile: Option<&Arc<Profile>>) -> Result<Vec<Placed>> {
-    let started = Instant::now();
-    let rule = session.config.model.mrope;
-    let onto = |opened: &Opened| {
-        let model = vlm::load(&session.checkpoint, session.dtype, &opened.device, rule)
-            .with_context(|| format!("loading the model onto {}", opened.name))?;
-        Ok(Placed {
-            name: opened.name.clone(),
-            device: opened.device.clone(),
-            model: match profile {
-                Some(profile) => profile.watch(model, &opened.device),
-                None => model,
-            },
-        })
-    };
-    let models = session.devices.par_iter().map(onto).collect();
-    tracing::info!(
-        "loading took {:.2} s, {:.2} s of it for the fingerprint",
-        (started.elapsed() + session.opening).as_secs_f64(),
-        session.opening.as_secs_f64()
-    );
-    models
-}
-
-/// Lets as much go through the models together as all their devices have room for; gives the tokens of a batch.
-fn budget(session: &Session, models: &mut [Placed]) -> Result<usize> {
-    let of = |placed: &Placed| {
-        let sharing = models.iter().filter(|other| other.name == placed.name);
-        Budget::of(placed.model.footprint(), &placed.device, sharing.count())
-            .with_context(|| format!("asking {} for its memory", placed.name))
-    };
-    let budgets: Vec<Budget> = models.iter().map(of).collect::<Result<_>>()?;
-    let Some(budget) = budgets.into_iter().reduce(Budget::min) else {
-        return Ok(0);
-    };
-    let tokens = session.config.extract.batch_tokens.within(budget);
-    let patches = budget.patches.map_or_else(String::new, |patches| {
-        for placed in models {
-            placed.model.set_patches(patches);
-        }
-        format!(
-            ", of at most {} patches in the vision tower",
-            HumanCount(patches as u64)
-        )
-    });
-    tracing::info!(
-        "batches of at most {} tokens{patches}",
-        HumanCount(tokens as u64)
-    );
-    Ok(tokens)
 }
 
 /// Refuses to go on where samples fail for want of a program: their shards would be missing them on every machine.

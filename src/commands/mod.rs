@@ -11,6 +11,7 @@ mod make;
 mod memory;
 mod models;
 mod open_files;
+mod placed;
 mod plan;
 mod report;
 mod rounds;

@@ -33,6 +33,21 @@ fn three_devices_end_in_the_files_of_one() {
     );
     assert!(ended.stderr.contains("extracted 454 samples"), "{ended}");
     assert!(
+        ended.stderr.contains("batches of at most 512 tokens\n"),
+        "{ended}"
+    );
+    // What each of them did.
+    let told = |line: &&str| line.starts_with(" INFO cpu: ") && line.contains(" samples, ");
+    let told: Vec<&str> = ended.stderr.lines().filter(told).collect();
+    assert_eq!(told.len(), 3, "{ended}");
+    for line in told {
+        assert!(line.contains(" tokens/s); waited "), "{line}");
+        assert!(
+            line.ends_with(" %)"),
+            "the CPU has no memory of its own: {line}"
+        );
+    }
+    assert!(
         three
             .read("run/config.toml")
             .contains("device = [\n    \"cpu\",\n    \"cpu\",\n    \"cpu\",\n]")

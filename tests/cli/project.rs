@@ -220,7 +220,14 @@ macro_rules! assert_ended {
     ($name:literal, $ended:expr) => {
         insta::with_settings!({
             // The last digits of a score hang on the processor: wider vectors add in another order.
-            filters => [(r"(\d\.\d\d)\d\d\b", "${1}__"), (r"\d+\.\d\d s\b", "[TIME]"), (r"\d+ tokens/s", "[RATE]"), (r"\b[0-9a-f]{64}\b", "[HASH]")],
+            filters => [
+                (r"(\d\.\d\d)\d\d\b", "${1}__"),
+                (r"\d+\.\d\d? s\b", "[TIME]"),
+                (r"[\d,]+ tokens/s", "[RATE]"),
+                (r"[\d.]+ samples/s", "[RATE]"),
+                (r"for samples \([\d.]+ %\)", "for samples ([SHARE])"),
+                (r"\b[0-9a-f]{64}\b", "[HASH]"),
+            ],
             omit_expression => true,
             prepend_module_to_snapshot => false,
         }, { insta::assert_snapshot!($name, $ended.to_string()) })

@@ -126,7 +126,17 @@ impl Work {
         self.plans.values().map(|plan| plan.tally).sum()
     }
 
-    fn run(&self, mut models: Vec<Placed>, queue: Queue, stop: &AtomicBool) -> Ended {
+    fn run(&self, models: Vec<Placed>, queue: Queue, stop: &AtomicBool) -> Ended {
+        self.run_by(2, models, queue, stop)
+    }
+
+    fn run_by(
+        &self,
+        workers: usize,
+        mut models: Vec<Placed>,
+        queue: Queue,
+        stop: &AtomicBool,
+    ) -> Ended {
         let root = tempfile::tempdir_in(self.folder.path()).unwrap();
         let store = Store::open(root.path()).unwrap();
         let job = Job {
@@ -134,7 +144,7 @@ impl Work {
             scope: TextScope::All,
             preparer: &self.preparer,
             batch_tokens: 512,
-            workers: 2,
+            workers,
             stop,
         };
         let progress = Counted::default();
@@ -313,6 +323,19 @@ fn a_sample_that_fits_nowhere_is_a_failure_of_its_shard() {
     let mut planned = work.planned();
     planned.failures = done.failures;
     assert_eq!(done, planned);
+}
+
+#[test]
+fn any_number_of_workers_ends_in_the_same_files() {
+    let work = work();
+    let one = work.run_by(1, vec![fake("a", STEADY)], work.queue(), &GO_ON);
+    assert_eq!(one.files.len(), SHARDS as usize);
+    for workers in [3, 40] {
+        let many = work.run_by(workers, vec![fake("a", STEADY)], work.queue(), &GO_ON);
+        assert_eq!(many.outcome.unwrap(), Outcome::Complete);
+        assert!(many.files == one.files, "{workers}");
+        assert_eq!(*many.progress.done.lock().unwrap(), work.planned());
+    }
 }
 
 /// A device with a queue, whose passes are over only when they are waited for.

@@ -2,9 +2,9 @@
 
 use candle_core::backend::BackendStorage;
 use candle_core::cuda::cudarc::driver::{
-    DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg, SyncOnDrop,
+    CudaSlice, DevicePtr, DevicePtrMut, DeviceRepr, LaunchConfig, PushKernelArg, SyncOnDrop,
 };
-use candle_core::cuda::{CudaDType, CudaDevice, CudaStorage};
+use candle_core::cuda::{CudaDevice, CudaStorage};
 use candle_core::op::BackpropOp;
 use candle_core::{DType, Error, Result, Storage, Tensor, bail};
 use half::bf16;
@@ -61,47 +61,59 @@ pub(super) fn run(
             }
         });
     }
-    let made: Vec<(CudaStorage, u64)> = outputs
+    let mut made: Vec<Made> = outputs
         .iter()
         .map(|(shape, dtype)| {
             let count = shape.iter().product();
             match dtype {
-                DType::BF16 => allocate::<bf16>(device, count),
-                DType::F32 => allocate::<f32>(device, count),
+                DType::BF16 => allocate(device, count).map(Made::Bf16),
+                DType::F32 => allocate(device, count).map(Made::F32),
                 other => bail!("no kernel makes {other:?}"),
             }
         })
         .collect::<Result<_>>()?;
-    let targets: Vec<u64> = made.iter().map(|(_, address)| *address).collect();
+    let mut targets = Vec::with_capacity(outputs.len());
+    let mut written = Vec::with_capacity(outputs.len());
+    for made in &mut made {
+        let (address, guard) = match made {
+            Made::Bf16(slice) => slice.device_ptr_mut(&stream),
+            Made::F32(slice) => slice.device_ptr_mut(&stream),
+        };
+        written.push(guard);
+        targets.push(address);
+    }
     for launch in launches(&addresses, &targets) {
         if !launch.grid.contains(&0) {
             start(device, &launch)?;
         }
     }
-    drop(guards);
-    Ok(made
-        .into_iter()
-        .zip(outputs)
-        .map(|((storage, _), (shape, _))| {
-            Tensor::from_storage(Storage::Cuda(storage), *shape, BackpropOp::none(), false)
-        })
-        .collect())
+    drop((guards, written));
+    let tensor = |(made, (shape, _)): (Made, &(&[usize], DType))| {
+        let storage = match made {
+            Made::Bf16(slice) => CudaStorage::wrap_cuda_slice(slice, device.clone()),
+            Made::F32(slice) => CudaStorage::wrap_cuda_slice(slice, device.clone()),
+        };
+        Tensor::from_storage(Storage::Cuda(storage), *shape, BackpropOp::none(), false)
+    };
+    Ok(made.into_iter().zip(outputs).map(tensor).collect())
+}
+
+/// An output on its way to a tensor.
+enum Made {
+    Bf16(CudaSlice<bf16>),
+    F32(CudaSlice<f32>),
 }
 
 /// Memory that the kernel writes all of.
-fn allocate<T: CudaDType + DeviceRepr>(
-    device: &CudaDevice,
-    count: usize,
-) -> Result<(CudaStorage, u64)> {
+fn allocate<T: DeviceRepr>(device: &CudaDevice, count: usize) -> Result<CudaSlice<T>> {
     #[expect(
         unsafe_code,
         reason = "uninitialised memory, of which every element is written by the kernel that is launched next"
     )]
-    let slice = unsafe { device.alloc::<T>(count.max(1))? };
-    let stream = device.cuda_stream();
-    let (address, guard) = slice.device_ptr(&stream);
-    drop(guard);
-    Ok((CudaStorage::wrap_cuda_slice(slice, device.clone()), address))
+    unsafe {
+        // A card has no memory of no bytes.
+        device.alloc::<T>(count.max(1))
+    }
 }
 
 fn start(device: &CudaDevice, launch: &Launch) -> Result<()> {

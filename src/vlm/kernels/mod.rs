@@ -31,8 +31,8 @@
 //! value and apply GELU, which would save 1.3 and 1.6 GB. Position tables, embeddings of text and attention offsets
 //! are too small to matter.
 //!
-//! **Nothing of this has run on a card yet.** The kernels were compiled for sm_90, without spills to speak of and with
-//! 16-byte accesses in the PTX, and run in an emulation on the processor, which also checks the arguments of every
+//! **Nothing of this has run on a card yet.** The kernels were compiled for `sm_90`, without spills and with 16-byte
+//! accesses in the PTX, and run in an emulation on the processor, which also checks the arguments of every
 //! launch, bounds, and that all of an output is written; see `emulation`. It says nothing about time.
 
 #[cfg(feature = "cuda")]

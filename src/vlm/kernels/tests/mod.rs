@@ -6,7 +6,7 @@ mod models;
 use candle_core::D;
 
 use super::super::testing::values;
-use super::launch::{Arg, FAMILIES};
+use super::launch::{Arg, BiasActivation, FAMILIES};
 use super::*;
 
 /// What an f32 kernel may be off by, relative to the largest value.

@@ -202,7 +202,7 @@ impl Opened {
 
     /// The cases with what was prepared and whether their pixels are the reference's.
     pub(crate) fn cases(&self) -> impl Iterator<Item = (&Case, &Input, bool)> {
-        let cases = self.reference.cases.iter().zip(&self.inputs);
+        let cases = self.reference.cases.iter().zip(self.inputs.iter());
         cases.map(|(case, input)| {
             let other = self.family.other_pixels.contains(&case.name.as_str());
             (case, input, !other)

@@ -3,8 +3,11 @@
 //! Where it names a CUDA device and there is none, these tests fail with the reason. Where it does not, those that are
 //! about CUDA alone say that they are skipped; the others run on the CPU.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use candle_core::{DType, Tensor};
 use madmix::vlm::device::{cuda_ordinal, memory, open_all};
 use serde_json::Value;
 
@@ -88,7 +91,7 @@ fn a_mixture_from_bf16_is_that_from_f32() {
     assert!(of_bf16 > 0.0, "bf16 is f32");
 }
 
-/// A shard of texts of some thousand tokens.
+/// A shard of texts of 13,000 tokens each.
 fn long_texts(device: &str) -> Project {
     let project = Project::new();
     project.write("words.jsonl", long_rows());
@@ -103,13 +106,14 @@ fn long_texts(device: &str) -> Project {
 }
 
 fn long_rows() -> String {
-    let long = "and then some more of it, ".repeat(600);
+    let long = "and then some more of it, ".repeat(1200);
     let lines = rows(0..64);
     let mut all = String::new();
     for line in lines.lines() {
         let mut row: Value = serde_json::from_str(line).unwrap();
         row["conversations"][1]["value"] = long.clone().into();
-        all += &format!("{row}\n");
+        all += &row.to_string();
+        all.push('\n');
     }
     all
 }
@@ -125,19 +129,11 @@ fn a_batch_beyond_the_memory_goes_in_parts() {
     assert!(!ended.stderr.contains(DOES_NOT_FIT), "{ended}");
     let expected = weights(&whole);
 
-    let opened = open_all(std::slice::from_ref(&name), None).unwrap();
-    let free = memory(&opened[0].device)
-        .expect("CUDA tells how full it is")
-        .free;
     let mut last: Option<Ended> = None;
-    for left in [8192, 6144, 4096, 3072, 2048, 1536, 1024, 768] {
-        let Some(taken) = free.checked_sub(left << 20) else {
-            continue;
-        };
-        let hog =
-            candle_core::Tensor::zeros(taken as usize, candle_core::DType::U8, &opened[0].device)
-                .unwrap();
-        opened[0].device.synchronize().unwrap();
+    for left in [
+        8192, 6144, 4096, 3072, 2048, 1792, 1536, 1280, 1024, 896, 768,
+    ] {
+        let hog = Hog::start(&name, left);
         let tight = long_texts(&name);
         let ended = tight.madmix(&["run", "mix.toml"]);
         drop(hog);
@@ -154,6 +150,55 @@ fn a_batch_beyond_the_memory_goes_in_parts() {
         "every batch fitted, or the model did not: {}",
         last.unwrap()
     );
+}
+
+/// A process that holds nearly all of a device's memory until this is dropped.
+struct Hog(Child);
+
+const LEFT: &str = "MADMIX_TEST_LEFT";
+const TAKEN: &str = "the memory is taken";
+
+impl Hog {
+    /// Leaves so many MiB.
+    fn start(device: &str, left: u64) -> Self {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["cuda::hog", "--exact", "--ignored", "--nocapture"])
+            .env(VARIABLE, device)
+            .env(LEFT, left.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap()).lines();
+        let taken = said.map_while(Result::ok).any(|line| line.contains(TAKEN));
+        assert!(taken, "the memory could not be taken");
+        Self(child)
+    }
+}
+
+impl Drop for Hog {
+    fn drop(&mut self) {
+        // It ends when nobody speaks to it any more.
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "a part of another test, which starts it as a process of its own"]
+#[expect(clippy::print_stdout, reason = "speaks to the process that started it")]
+fn hog() {
+    let Ok(left) = std::env::var(LEFT) else {
+        return;
+    };
+    let name = std::env::var(VARIABLE).unwrap();
+    let device = &open_all(&[name], None).unwrap()[0].device;
+    let free = memory(device).expect("CUDA tells how full it is").free;
+    let bytes = free.saturating_sub(left.parse::<u64>().unwrap() << 20);
+    let _held = Tensor::zeros(bytes as usize, DType::U8, device).unwrap();
+    device.synchronize().unwrap();
+    println!("{TAKEN}");
+    let _ = std::io::stdin().read_line(&mut String::new());
 }
 
 const DOES_NOT_FIT: &str = "does not fit into its memory; from here on at most";

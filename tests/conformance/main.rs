@@ -56,7 +56,7 @@ fn families() -> &'static [Opened] {
 fn compared() -> impl Iterator<Item = &'static Opened> {
     static PLACED: OnceLock<Vec<Opened>> = OnceLock::new();
     let on = device::compared();
-    let on_cpu = on.iter().all(|on| on.device.is_cpu());
+    let on_cpu = on.iter().all(|on| on.device.is_cpu() && on.is_f32());
     if on_cpu {
         return families().iter();
     }

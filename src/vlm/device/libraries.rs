@@ -242,6 +242,6 @@ mod tests {
         fs_err::create_dir_all(folder.path().join("lib64")).unwrap();
         fs_err::write(folder.path().join("lib64/libcublas.so"), "").unwrap();
         let roots = [folder.path().to_owned()];
-        assert_eq!(elsewhere(&["cublas"], 13, &roots), [PathBuf::new(); 0]);
+        assert!(elsewhere(&["cublas"], 13, &roots).is_empty());
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Each device has a thread, a model and a [`Pipeline`] of its own, and takes the next shard from one queue when it has
 //! room for it. A shard is made on one device from its first batch to its last, packed as it would be on any other, so
-//! neither its bytes nor which shards there are depend on how many devices took part.
+//! neither its bytes nor which shards there are depend on how many devices took part. (Where a device's memory was full,
+//! it packs less together from there on, and its vectors differ by rounding.)
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -19,7 +19,9 @@
 //! Memory is taken when a pass is started. That it is full, or anything else, where a pass is waited for is an error
 //! that ends the run: the pass may have failed at any point, and its pixels are gone.
 //!
-//! The vectors of the parts are those of the whole batch up to the order of additions, about 1e-6 relative in f32.
+//! The vectors of the parts are those of the whole batch up to the order of additions, about 1e-6 relative in f32. So on
+//! a device whose memory was full, bytes hang on what went before; that is said when it happens, with the size of
+//! batches that spares it.
 
 use std::collections::VecDeque;
 
@@ -268,7 +270,7 @@ impl<'a> Forward<'a> {
         self.budget = Some(budget);
         tracing::warn!(
             "{}: a batch of {total} tokens does not fit into its memory; from here on at most {budget} tokens go \
-             through it together. extract.batch_tokens = {budget} would spare the attempts, and make other shards",
+             through it together. extract.batch_tokens = {budget} would spare the attempts and make shards that are the same to the byte in every run",
             self.device
         );
     }

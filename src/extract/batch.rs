@@ -1,8 +1,9 @@
-//! Which samples of a shard go through the model together.
+//! Which samples of a shard go through the model together, and how they come to the device's thread.
 
 use std::ops::Range;
 
 use super::progress::Tally;
+use super::work::Header;
 use crate::store::Failure;
 use crate::vlm::Input;
 
@@ -44,6 +45,17 @@ impl Batch {
             failures: self.failed as u64,
         }
     }
+}
+
+/// What a pipeline says. All of a shard comes before anything of the next.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// What need not be made any more.
+    Skipped(Tally),
+    /// Samples of the shard at hand.
+    Batch(Batch),
+    /// The shard at hand, whose batches have all come, with the samples that failed before they were in one.
+    End(Box<Header>),
 }
 
 /// Cuts samples of the given lengths, in order, into batches of at most `budget` tokens; one that is

@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use candle_core::Device;
 
+use super::batch::Message;
 use super::forward::{Delivered, Forward};
 use super::gathered::Gathered;
-use super::pipeline::{Message, Pipeline, Step};
+use super::pipeline::{Pipeline, Step};
 use super::prepare::Preparer;
 use super::progress::Progress;
 use super::queue::Queue;

@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::batch::{Batch, batches};
+use super::batch::{Batch, Message, batches};
 use super::measured::Measured;
-use super::pipeline::Message;
 use super::work::{Header, ShardWork};
 use crate::store::{Failure, ShardKey};
 use crate::vlm::Input;

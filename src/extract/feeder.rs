@@ -11,8 +11,8 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use super::batch::Message;
 use super::feed::{Came, Feed};
-use super::pipeline::Message;
 use super::prepare::Preparer;
 use super::progress::Tally;
 use super::queue::{Next, Queue};

@@ -8,12 +8,10 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::ExtractError;
-use super::batch::Batch;
+use super::batch::Message;
 use super::feeder::Feeder;
 use super::prepare::Preparer;
-use super::progress::Tally;
 use super::queue::Queue;
-use super::work::Header;
 
 /// Batches that wait for the device, to go on with at once. More are in the making.
 const AHEAD: usize = 1;
@@ -28,17 +26,6 @@ pub(super) struct Pipeline {
     feeder: Option<JoinHandle<()>>,
     /// Set when nobody waits for more.
     stopped: Arc<AtomicBool>,
-}
-
-/// What a pipeline says. All of a shard comes before anything of the next.
-#[derive(Debug)]
-pub(super) enum Message {
-    /// What need not be made any more.
-    Skipped(Tally),
-    /// Samples of the shard at hand.
-    Batch(Batch),
-    /// The shard at hand, whose batches have all come, with the samples that failed before they were in one.
-    End(Box<Header>),
 }
 
 /// What came of waiting for the next message.

@@ -8,6 +8,7 @@ use crate::project::{Project, binary, repository};
 
 /// A folder with that driver, and with cuBLAS and cuRAND that are empty; `None` where the program was linked with the
 /// real ones, and would not start.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn driver() -> Option<TempDir> {
     let linked = Command::new("ldd").arg(binary()).output().unwrap();
     if String::from_utf8_lossy(&linked.stdout).contains("libcuda") {

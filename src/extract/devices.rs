@@ -157,7 +157,8 @@ impl<P: FnMut(&Shard) -> Result<(), ExtractError> + Send> Shared<'_, P> {
         )?;
         let mut usage = Usage::new(&placed.name);
         let started = Instant::now();
-        let mut forward = Forward::new(placed.model.as_ref(), &placed.name, layers, scope);
+        let device = (placed.name.as_str(), &placed.device);
+        let mut forward = Forward::new(placed.model.as_ref(), device, layers, scope);
         let mut making = Making::new(self, &mut usage);
         let mut deliver = |delivered| making.take(delivered);
         let mut waited = Duration::ZERO;

@@ -25,18 +25,21 @@
 
 use std::collections::VecDeque;
 
+use candle_core::Device;
+use indicatif::HumanBytes;
+
 use super::ExtractError;
 use super::batch::{Batch, batches};
 use super::work::Header;
 use crate::media::video::RETRY;
 use crate::store::Failure;
-use crate::vlm::{Input, Layer, Model, Pass, PooledBatch, TextScope, VlmError};
+use crate::vlm::{Input, Layer, Model, Pass, PooledBatch, TextScope, VlmError, device};
 
 /// The forward passes of one device.
 pub(super) struct Forward<'a> {
     model: &'a dyn Model,
-    /// What people call the device.
-    device: &'a str,
+    /// What people call the device, and the device.
+    device: (&'a str, &'a Device),
     layers: &'a [Layer],
     scope: TextScope,
     /// The most tokens of several samples together, once a batch did not fit.
@@ -81,7 +84,7 @@ pub(super) type Deliver<'a> = &'a mut dyn FnMut(Delivered) -> Result<(), Extract
 impl<'a> Forward<'a> {
     pub(super) fn new(
         model: &'a dyn Model,
-        device: &'a str,
+        device: (&'a str, &'a Device),
         layers: &'a [Layer],
         scope: TextScope,
     ) -> Self {
@@ -250,7 +253,7 @@ impl<'a> Forward<'a> {
 
     fn failed(&self, error: VlmError) -> ExtractError {
         ExtractError::Forward {
-            device: self.device.to_owned(),
+            device: self.device.0.to_owned(),
             error: Box::new(error),
         }
     }
@@ -268,10 +271,14 @@ impl<'a> Forward<'a> {
             .min()
             .unwrap_or(total);
         self.budget = Some(budget);
+        let (device, at) = self.device;
+        let free = device::memory(at).map_or_else(String::new, |memory| {
+            let (free, total) = (HumanBytes(memory.free), HumanBytes(memory.total));
+            format!(", of which {free} of {total} are free")
+        });
         tracing::warn!(
-            "{}: a batch of {total} tokens does not fit into its memory; from here on at most {budget} tokens go \
-             through it together. extract.batch_tokens = {budget} would spare the attempts and make shards that are the same to the byte in every run",
-            self.device
+            "{device}: a batch of {total} tokens does not fit into its memory{free}; from here on at most {budget} tokens go \
+             through it together. extract.batch_tokens = {budget} would spare the attempts and make shards that are the same to the byte in every run"
         );
     }
 }

@@ -6,6 +6,9 @@ use crate::prompt::{Place, Tokens};
 use crate::store::{Settings, ShardKey};
 use crate::vlm::testing::{Fake, Queued, out_of_memory};
 
+/// What is called so here.
+const CUDA_7: (&str, &candle_core::Device) = ("cuda:7", &candle_core::Device::Cpu);
+
 /// One input of the given places, with ids that differ.
 fn input(first: u32, places: &[Place]) -> Input {
     Input {
@@ -77,7 +80,7 @@ impl Seen {
 /// Passes batches through a model.
 fn pass(model: &dyn Model, batches: Vec<Batch>) -> Seen {
     let mut seen = Seen::default();
-    let mut forward = Forward::new(model, "cuda:7", &[Layer::Last], TextScope::All);
+    let mut forward = Forward::new(model, CUDA_7, &[Layer::Last], TextScope::All);
     let samples: Vec<usize> = batches.iter().map(|batch| batch.rows.len()).collect();
     let mut deliver = |delivered| {
         seen.take(delivered);
@@ -217,7 +220,7 @@ fn the_end_of_a_shard_is_told_behind_its_last_pass() {
     };
     let device = Device::holding(usize::MAX);
     let model = device.model();
-    let mut forward = Forward::new(&model, "cuda:7", &[Layer::Last], TextScope::All);
+    let mut forward = Forward::new(&model, CUDA_7, &[Layer::Last], TextScope::All);
     let mut seen = Seen::default();
     let mut deliver = |delivered| {
         seen.take(delivered);
@@ -335,7 +338,7 @@ fn an_error_where_a_pass_is_waited_for_is_not_lost() {
             after: Arc::new(move |tokens| if tokens == 4 { Err(error()) } else { Ok(()) }),
             quick: Arc::default(),
         };
-        let mut forward = Forward::new(&model, "cuda:7", &[Layer::Last], TextScope::All);
+        let mut forward = Forward::new(&model, CUDA_7, &[Layer::Last], TextScope::All);
         let mut rows = 0;
         let mut deliver = |delivered| {
             if let Delivered::Vectors { rows: own, .. } = delivered {
@@ -471,7 +474,7 @@ fn other_errors_are_not_tried_again() {
             )))
         },
     };
-    let mut forward = Forward::new(&model, "cuda:7", &[Layer::Last], TextScope::All);
+    let mut forward = Forward::new(&model, CUDA_7, &[Layer::Last], TextScope::All);
     let error = forward.start(texts(&[3, 4]), &mut |_| Ok(())).unwrap_err();
     assert!(error.to_string().contains("ILLEGAL_ADDRESS"), "{error}");
     assert_eq!(*calls.lock().unwrap(), 1);

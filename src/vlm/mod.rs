@@ -274,7 +274,7 @@ pub trait Model: Send {
     fn footprint(&self) -> Footprint;
 
     /// Lets at most so many patches go through the vision tower together, if one tile or slice alone has no more.
-    fn set_patches(&mut self, _patches: usize) {}
+    fn set_patches(&mut self, patches: usize);
 }
 
 /// The processor that a checkpoint asks for.

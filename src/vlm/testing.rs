@@ -98,6 +98,8 @@ impl<F: Fn(usize) -> std::result::Result<(), VlmError> + Send> Model for Fake<F>
     fn footprint(&self) -> Footprint {
         Footprint { token: 1, patch: 1 }
     }
+
+    fn set_patches(&mut self, _: usize) {}
 }
 
 impl<F, G> Model for Queued<F, G>
@@ -129,6 +131,8 @@ where
     fn footprint(&self) -> Footprint {
         self.fake.footprint()
     }
+
+    fn set_patches(&mut self, _: usize) {}
 }
 
 fn pooled(batch: &[Input], layers: &[Layer]) -> PooledBatch {

@@ -24,6 +24,13 @@ const BF16: Bound = Bound {
     median: Some(2e-2),
 };
 
+/// candle's plain forms round a product, its bias and its residual one after the other, more often than transformers and
+/// than our kernels: pictures of Qwen2-VL then have a median of 2.1e-2 behind the last layer, where transformers has 1.4e-2.
+const BF16_WITHOUT_KERNELS: Bound = Bound {
+    median: Some(2.5e-2),
+    ..BF16
+};
+
 /// A device and a precision.
 #[derive(Clone, Debug)]
 pub(crate) struct On {
@@ -47,6 +54,7 @@ impl On {
         match (&self.device, self.dtype) {
             (Device::Cpu, DType::F32) => Bound::each(on_cpu),
             (_, DType::F32) => Bound::each(on_cpu.max(CUDA_F32)),
+            (Device::Cpu, _) => BF16_WITHOUT_KERNELS,
             _ => BF16,
         }
     }

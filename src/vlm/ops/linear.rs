@@ -1,6 +1,6 @@
 //! Linear layers with what follows them fused in.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -273,7 +273,10 @@ impl Linear {
             Some(Activation::GeluErf) => out = out.gelu_erf()?,
             Some(Activation::GeluTanh) => out = out.gelu()?,
             Some(Activation::GeluQuick) => {
-                out = (&out * candle_nn::ops::sigmoid(&(&out * 1.702)?)?)?;
+                // In f32: in bf16 candle would multiply by 1.703125.
+                let wide = out.to_dtype(DType::F32)?;
+                let gate = candle_nn::ops::sigmoid(&(&wide * 1.702)?)?;
+                out = (wide * gate)?.to_dtype(out.dtype())?;
             }
             Some(Activation::SwiGlu) => {
                 let inner = out.dim(1)? / 2;

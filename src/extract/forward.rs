@@ -26,7 +26,6 @@
 use std::collections::VecDeque;
 
 use candle_core::Device;
-use indicatif::HumanBytes;
 
 use super::ExtractError;
 use super::batch::{Batch, batches};
@@ -272,10 +271,8 @@ impl<'a> Forward<'a> {
             .unwrap_or(total);
         self.budget = Some(budget);
         let (device, at) = self.device;
-        let free = device::memory(at).map_or_else(String::new, |memory| {
-            let (free, total) = (HumanBytes(memory.free), HumanBytes(memory.total));
-            format!(", of which {free} of {total} are free")
-        });
+        let free =
+            device::memory(at).map_or_else(String::new, |memory| format!(", of which {memory}"));
         tracing::warn!(
             "{device}: a batch of {total} tokens does not fit into its memory{free}; from here on at most {budget} tokens go \
              through it together. extract.batch_tokens = {budget} would spare the attempts and make shards that are the same to the byte in every run"

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::time::Duration;
 
+use indicatif::HumanCount;
+
 /// Bytes of a GiB.
 const GIB: f64 = (1_u64 << 30) as f64;
 
@@ -64,11 +66,11 @@ impl fmt::Display for Usage {
             f,
             "{}: {} samples, {} tokens in {} ({:.1} samples/s, {} tokens/s); waited {waited:.1} s for samples ({:.1} %)",
             self.device,
-            grouped(self.samples),
-            grouped(self.tokens),
+            HumanCount(self.samples),
+            HumanCount(self.tokens),
             minutes(seconds),
             each_second(self.samples),
-            grouped(each_second(self.tokens).round() as u64),
+            HumanCount(each_second(self.tokens).round() as u64),
             100.0 * waited / seconds.max(1e-9)
         )?;
         if let Some((peak, total)) = self.memory {
@@ -77,19 +79,6 @@ impl fmt::Display for Usage {
         }
         Ok(())
     }
-}
-
-/// With a comma between thousands.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// As `9 min 12.0 s`, or `12.0 s` below a minute.
@@ -145,7 +134,7 @@ mod tests {
     #[test]
     fn numbers_are_grouped_and_minutes_are_whole() {
         assert_eq!(
-            [0, 999, 1000, 1_234_567].map(grouped),
+            [0, 999, 1000, 1_234_567].map(|count| HumanCount(count).to_string()),
             ["0", "999", "1,000", "1,234,567"]
         );
         assert_eq!(

@@ -54,14 +54,12 @@ pub enum VlmError {
         reason: String,
     },
     /// The device's memory is full, with how full.
-    #[error("the device's memory is full: {asked} did not fit, {free} of {total} are free")]
+    #[error("the device's memory is full: {asked} did not fit, {memory}")]
     Full {
         /// What was to be done, such as "a batch of 9,000 tokens".
         asked: String,
-        /// For people.
-        free: String,
-        /// For people.
-        total: String,
+        /// How full it is.
+        memory: device::Memory,
         /// What the driver said.
         source: Box<Self>,
     },

@@ -1,5 +1,7 @@
 //! How full a device's memory is.
 
+use std::fmt;
+
 use candle_core::Device;
 use indicatif::HumanBytes;
 
@@ -12,6 +14,14 @@ pub struct Memory {
     pub free: u64,
     /// All there is.
     pub total: u64,
+}
+
+/// As in "1.50 GiB of 80.00 GiB are free".
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (free, total) = (HumanBytes(self.free), HumanBytes(self.total));
+        write!(f, "{free} of {total} are free")
+    }
 }
 
 /// The memory of a CUDA device; `None` on the CPU, or where the driver does not say.
@@ -50,8 +60,7 @@ pub fn with_memory(error: VlmError, device: &Device, asked: &str) -> VlmError {
 fn full(error: VlmError, memory: Memory, asked: &str) -> VlmError {
     VlmError::Full {
         asked: asked.to_owned(),
-        free: HumanBytes(memory.free).to_string(),
-        total: HumanBytes(memory.total).to_string(),
+        memory,
         source: Box::new(error),
     }
 }

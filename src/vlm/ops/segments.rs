@@ -61,7 +61,7 @@ impl Segments {
         section("pool", || match &self.chunks {
             Some(chunks) if kernels::apply_to(x) => kernels::segment_sums(x, chunks),
             _ if is_cpu_f32(x) => self.sums_on_host(x),
-            _ => self.sums_with_candle(x, self.starts.len() - 1),
+            _ => self.sums_with_candle(x),
         })
     }
 
@@ -85,8 +85,8 @@ impl Segments {
     }
 
     /// A product with a matrix of zeros and ones.
-    fn sums_with_candle(&self, x: &Tensor, sets: usize) -> Result<Tensor> {
-        let n = x.dim(0)?;
+    fn sums_with_candle(&self, x: &Tensor) -> Result<Tensor> {
+        let (n, sets) = (x.dim(0)?, self.starts.len() - 1);
         let mut members = vec![0.0_f32; sets * n];
         for (set, ends) in self.starts.windows(2).enumerate() {
             for &row in &self.rows[ends[0]..ends[1]] {
@@ -139,7 +139,7 @@ mod tests {
             (10..31).rev().collect(),
         ];
         let segments = Segments::new(&sets, &Device::Cpu)?;
-        let want = segments.sums_with_candle(&x, sets.len())?;
+        let want = segments.sums_with_candle(&x)?;
         let worst = worst(&segments.sums(&x)?, &want)?;
         assert!(worst < 1e-6, "{worst}");
         assert!(segments.sums(&x.narrow(0, 0, 49)?).is_err());

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{DatasetSpec, Filter};
+use crate::blob::url_of;
+use crate::dataset::{self, DatasetSpec, Filter, SamplingStrategy};
 use crate::media::Resampler;
 use crate::mix::{
     Aggregation, Bootstrap, MixError, Parameters, Replicates, RestsOn, Scaling, Solver,
@@ -203,6 +204,11 @@ pub struct Dataset {
     pub path: PathBuf,
     /// Where its pictures are; the annotation file's folder if not said.
     pub media_root: Option<PathBuf>,
+    /// The format, by its name in [`format_names`](crate::dataset::format_names); told from the content if not said.
+    pub format: Option<String>,
+    /// Which part of its rows is used, as in LLaVA-NeXT's mixture files: `all`, `first:N`, `end:N` or `random:N`, N a
+    /// number or whole percent. Counted behind the filter; all if not said.
+    pub sampling_strategy: Option<SamplingStrategy>,
     /// Which of its rows belong to the domain; all if not said.
     pub filter: Option<Filter>,
 }
@@ -305,7 +311,10 @@ impl Config {
     }
 
     fn resolve(&mut self, base: &Path) {
-        let at = |path: &Path| normalised(&base.join(path));
+        let at = |path: &Path| match url_of(path) {
+            Some(_) => path.to_owned(),
+            None => normalised(&base.join(path)),
+        };
         self.output = at(&self.output);
         self.cache.resolve(&self.output, at);
         // A checkpoint is a folder if there is one of that name, and else a hub id.
@@ -492,6 +501,7 @@ impl Config {
                         "a dataset of domain \"{name}\" has no name and no path"
                     ));
                 }
+                dataset.check()?;
                 if !datasets.insert(&dataset.name) {
                     return Err(format!(
                         "two datasets are named \"{}\" (a dataset's name is its file's stem if \
@@ -528,13 +538,32 @@ impl Config {
 }
 
 impl Dataset {
+    fn check(&self) -> Result<(), String> {
+        let in_it = |message: String| format!("dataset \"{}\": {message}", self.name);
+        if let Some(format) = &self.format
+            && !dataset::is_format(format)
+        {
+            let known: Vec<_> = dataset::format_names().collect();
+            return Err(in_it(format!(
+                "there is no format \"{format}\"; known are {}",
+                known.join(", ")
+            )));
+        }
+        match &self.filter {
+            Some(filter) => filter.check().map_err(in_it),
+            None => Ok(()),
+        }
+    }
+
     /// What the dataset module opens.
     pub fn spec(&self) -> DatasetSpec {
         DatasetSpec {
             name: self.name.clone(),
             path: self.path.clone(),
             media_root: self.media_root.clone(),
+            format: self.format.clone(),
             filter: self.filter.clone(),
+            sampling_strategy: self.sampling_strategy,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -73,6 +74,14 @@ pub enum DatasetProblem {
         /// The most that one file may have.
         max: u64,
     },
+    /// A regular expression that is none.
+    #[error("`{key}` is no regular expression: {reason}")]
+    BadPattern {
+        /// The key in the config.
+        key: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The media root is missing or no folder.
     #[error("`media_root` {} is not a folder that can be read: {reason}", path.display())]
     MediaRoot {
@@ -103,14 +112,45 @@ fn counted(seen: &[(String, u64)]) -> String {
 
 /// A row that cannot be used. Its message names nothing of this machine, so it is the same wherever it is made.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("row {row}: {problem}")]
+#[error("row {row}: {}", self.reason())]
 pub struct SampleError {
-    /// The row in the file, from 0.
+    /// The row in the dataset, from 0.
     pub row: u64,
     /// The row's id as far as it could be read; its number otherwise.
     pub id: String,
+    /// The file that the row is in, of a dataset of several.
+    pub place: Option<Place>,
     /// What is wrong with it.
     pub problem: SampleProblem,
+}
+
+/// A row of one of several files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, by its name in the dataset's folder.
+    pub file: Arc<str>,
+    /// The row in it, from 0.
+    pub row: u64,
+}
+
+impl SampleError {
+    /// An error of a row whose file the caller knows.
+    pub(super) fn new(row: u64, id: String, problem: SampleProblem) -> Self {
+        Self {
+            row,
+            id,
+            place: None,
+            problem,
+        }
+    }
+
+    /// What is wrong, and in which file if there are several.
+    pub fn reason(&self) -> String {
+        match &self.place {
+            None => self.problem.to_string(),
+            Some(Place { file, row }) => format!("{file}, row {row} of it: {}", self.problem),
+        }
+    }
 }
 
 /// Why a row cannot be used.

@@ -3,15 +3,13 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use regex::Regex;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::DatasetProblem;
 use super::error::excerpt;
+use crate::modality::Modality;
 
-/// The keys that may hold a picture's or a video's path.
-const MEDIA_KEYS: [&str; 4] = ["image", "images", "video", "videos"];
 /// How many distinct values are counted for the message; the rest go uncounted.
 const MAX_SEEN: usize = 4096;
 /// How many values the message shows.
@@ -28,12 +26,28 @@ pub struct Filter {
     /// `coco/1.jpg` but not `coco2017/1.jpg`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media: Option<String>,
+    /// This regular expression is found in the path of one of the row's pictures or videos.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The row shows one of these; `text` stands for rows that show neither pictures nor videos.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modality: Option<Vec<Modality>>,
 }
 
 impl Filter {
     /// Whether it asks for nothing and so keeps everything.
     pub fn is_empty(&self) -> bool {
-        self.data_source.is_none() && self.media.is_none()
+        *self == Self::default()
+    }
+
+    /// What of it cannot be used, if anything: an expression that is none.
+    ///
+    /// # Errors
+    /// The reason, which names the key.
+    pub fn check(&self) -> Result<(), String> {
+        Sieve::new(self)
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 
     /// The same text for filters that say the same.
@@ -43,89 +57,148 @@ impl Filter {
             sources.sort_unstable();
             sources.dedup();
         }
+        if let Some(modalities) = &mut filter.modality {
+            modalities.sort_unstable();
+            modalities.dedup();
+        }
         serde_json::to_string(&filter).expect("strings and lists of them are JSON")
     }
 }
 
-/// A filter at work: counts what it meets, to say what is there when it keeps nothing.
+/// What a filter asks about a row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Described {
+    /// Its `data_source`.
+    pub(super) data_source: Option<String>,
+    /// The paths of its pictures, as written; empty ones for pictures that have none.
+    pub(super) images: Vec<String>,
+    /// The paths of its videos likewise.
+    pub(super) videos: Vec<String>,
+}
+
+/// A filter at work.
 pub(super) struct Sieve<'a> {
     filter: &'a Filter,
+    path: Option<Regex>,
+}
+
+/// What a filter has met, to say what is there when it keeps nothing.
+#[derive(Debug, Default)]
+pub(super) struct Sift {
     seen: HashMap<String, u64>,
     rows: u64,
-    /// Rows whose values cannot be told. They are not kept: nothing says that they belong here.
+    /// Rows that cannot be described. They are not kept: nothing says that they belong here.
     pub(super) unreadable: u64,
 }
 
 impl<'a> Sieve<'a> {
-    pub(super) fn new(filter: &'a Filter) -> Self {
-        Self {
-            filter,
-            seen: HashMap::new(),
-            rows: 0,
-            unreadable: 0,
-        }
+    pub(super) fn new(filter: &'a Filter) -> Result<Self, DatasetProblem> {
+        let regex = |text: &String| {
+            Regex::new(text).map_err(|error| DatasetProblem::BadPattern {
+                key: "filter.path",
+                reason: error.to_string(),
+            })
+        };
+        let path = filter.path.as_ref().map(regex).transpose()?;
+        Ok(Self { filter, path })
     }
 
-    /// Whether the filter keeps a row. `None` stands for a row too long to be read.
-    pub(super) fn keeps(&mut self, row: Option<&[u8]>) -> bool {
-        self.rows += 1;
-        let values =
-            row.and_then(|row| serde_json::from_slice::<HashMap<String, &RawValue>>(row).ok());
-        let Some(values) = values else {
-            self.unreadable += 1;
+    /// Whether paths are asked for.
+    pub(super) fn wants_paths(&self) -> bool {
+        self.filter.media.is_some() || self.filter.path.is_some()
+    }
+
+    /// Whether it has to be known what a row shows.
+    pub(super) fn wants_media(&self) -> bool {
+        self.wants_paths() || self.filter.modality.is_some()
+    }
+
+    /// Whether the filter keeps a row. `None` stands for a row that cannot be read.
+    pub(super) fn keeps(&self, row: Option<&Described>, sift: &mut Sift) -> bool {
+        sift.rows += 1;
+        let Some(row) = row else {
+            sift.unreadable += 1;
             return false;
         };
-        let value = |key| {
-            values
-                .get(key)
-                .and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok())
-        };
-
-        let data_source = value("data_source");
-        let data_source = data_source.as_ref().and_then(Value::as_str);
-        let mut paths = Vec::new();
-        if self.filter.media.is_some() {
-            MEDIA_KEYS
-                .iter()
-                .filter_map(|key| value(key))
-                .for_each(|v| strings(v, &mut paths));
-        }
-        let seen = if self.filter.data_source.is_some() {
-            data_source
-        } else {
-            paths
-                .first()
-                .and_then(|path| Path::new(path).parent()?.to_str())
-        };
-        self.count(seen);
-
-        let source_fits = self.filter.data_source.as_ref().is_none_or(|wanted| {
-            data_source.is_some_and(|source| wanted.iter().any(|one| one == source))
+        sift.count(self.asked_of(row));
+        let filter = self.filter;
+        let mut paths = row.images.iter().chain(&row.videos);
+        let source_fits = filter.data_source.as_ref().is_none_or(|wanted| {
+            row.data_source
+                .as_ref()
+                .is_some_and(|it| wanted.contains(it))
         });
-        let media_fits = self.filter.media.as_ref().is_none_or(|prefix| {
+        let media_fits = filter.media.as_ref().is_none_or(|prefix| {
             paths
-                .iter()
+                .clone()
                 .any(|path| without_dot(path).starts_with(without_dot(prefix)))
         });
-        source_fits && media_fits
+        let path_fits = self
+            .path
+            .as_ref()
+            .is_none_or(|regex| paths.any(|path| regex.is_match(path)));
+        let modality_fits = filter
+            .modality
+            .as_ref()
+            .is_none_or(|wanted| wanted.iter().any(|modality| shows(row, *modality)));
+        source_fits && media_fits && path_fits && modality_fits
     }
 
-    fn count(&mut self, seen: Option<&str>) {
+    /// What a row has where the filter looks first.
+    fn asked_of(&self, row: &Described) -> Option<String> {
+        if self.filter.data_source.is_some() {
+            return row.data_source.clone();
+        }
+        if self.wants_paths() {
+            let path = row.images.iter().chain(&row.videos).next()?;
+            return Some(Path::new(path).parent()?.to_str()?.to_owned());
+        }
+        Modality::ALL
+            .into_iter()
+            .rev()
+            .find(|modality| shows(row, *modality))
+            .map(|modality| modality.name().to_owned())
+    }
+}
+
+fn shows(row: &Described, modality: Modality) -> bool {
+    match modality {
+        Modality::Text => row.images.is_empty() && row.videos.is_empty(),
+        Modality::Image => !row.images.is_empty(),
+        Modality::Video => !row.videos.is_empty(),
+    }
+}
+
+impl Sift {
+    fn count(&mut self, seen: Option<String>) {
         let seen = seen.map_or_else(
             || "absent".to_owned(),
-            |seen| format!("\"{}\"", excerpt(seen)),
+            |seen| format!("\"{}\"", excerpt(&seen)),
         );
+        self.add_seen(seen, 1);
+    }
+
+    fn add_seen(&mut self, seen: String, rows: u64) {
         if self.seen.len() < MAX_SEEN || self.seen.contains_key(&seen) {
-            *self.seen.entry(seen).or_default() += 1;
+            *self.seen.entry(seen).or_default() += rows;
+        }
+    }
+
+    /// Adds what was met in another file.
+    pub(super) fn add(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.unreadable += other.unreadable;
+        for (seen, rows) in other.seen {
+            self.add_seen(seen, rows);
         }
     }
 
     /// The error for a filter that kept nothing.
-    pub(super) fn nothing_kept(self) -> DatasetProblem {
-        let key = if self.filter.data_source.is_some() {
-            "data_source"
-        } else {
-            "media folder"
+    pub(super) fn nothing_kept(self, filter: Option<&Filter>) -> DatasetProblem {
+        let key = match filter {
+            Some(filter) if filter.data_source.is_some() => "data_source",
+            Some(filter) if filter.media.is_none() && filter.path.is_none() => "modality",
+            _ => "media folder",
         };
         let mut seen: Vec<_> = self.seen.into_iter().collect();
         if self.unreadable > 0 {
@@ -146,17 +219,9 @@ fn without_dot(path: &str) -> &Path {
     path.strip_prefix(".").unwrap_or(path)
 }
 
-/// The strings in a value: itself, or those of its lists.
-fn strings(value: Value, found: &mut Vec<String>) {
-    match value {
-        Value::String(text) => found.push(text),
-        Value::Array(items) => items.into_iter().for_each(|item| strings(item, found)),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::row;
     use super::*;
 
     fn filter(text: &str) -> Filter {
@@ -164,7 +229,9 @@ mod tests {
     }
 
     fn keeps(filter: &Filter, row: &str) -> bool {
-        Sieve::new(filter).keeps(Some(row.as_bytes()))
+        let sieve = Sieve::new(filter).unwrap();
+        let described = row::described(row.as_bytes(), &sieve).unwrap();
+        sieve.keeps(Some(&described), &mut Sift::default())
     }
 
     #[test]
@@ -221,29 +288,27 @@ mod tests {
             media: Some(String::new()),
             ..Filter::default()
         };
-        let mut sieve = Sieve::new(&filter);
-        for row in [
-            None,
-            Some(&b"[1]"[..]),
-            Some(b"{"),
-            Some(b"{\"a\": \"\xff\"}"),
-        ] {
-            assert!(!sieve.keeps(row));
+        let (sieve, mut sift) = (Sieve::new(&filter).unwrap(), Sift::default());
+        for bytes in [&b"[1]"[..], b"{", b"{\"a\": \"\xff\"}"] {
+            let row = row::described(bytes, &sieve);
+            assert!(!sieve.keeps(row.as_ref(), &mut sift));
         }
-        assert_eq!(sieve.unreadable, 4);
+        assert_eq!(sift.unreadable, 3);
     }
 
     #[test]
     fn nothing_kept_shows_the_most_frequent_values() {
         let filter = filter(r#"{"data_source": ["z"]}"#);
-        let mut sieve = Sieve::new(&filter);
+        let (sieve, mut sift) = (Sieve::new(&filter).unwrap(), Sift::default());
+        let mut row = Described::default();
         for (value, times) in [("a", 1), ("b", 3), ("c", 3)] {
+            row.data_source = Some(value.into());
             for _ in 0..times {
-                sieve.keeps(Some(format!(r#"{{"data_source": "{value}"}}"#).as_bytes()));
+                sieve.keeps(Some(&row), &mut sift);
             }
         }
-        sieve.keeps(Some(b"{}"));
-        let message = sieve.nothing_kept().to_string();
+        sieve.keeps(Some(&Described::default()), &mut sift);
+        let message = sift.nothing_kept(Some(&filter)).to_string();
         let expected = r#"none of its 8 rows; `data_source` most often is "b" (3 rows), "c" (3 rows), "a" (1 rows), absent (1 rows)"#;
         assert!(message.contains(expected), "{message}");
     }

@@ -1,14 +1,15 @@
 //! The rows of a JSON list or JSON lines in a file, read by position: what every format of such rows stands on.
 
 use std::io::Read;
-use std::path::Path;
+use std::sync::Arc;
 
-use fs_err::File;
-use fs_err::os::unix::fs::FileExt;
-
-use super::filter::Sieve;
+use super::filter::{Sieve, Sift};
+use super::format::{Opened, Opening, Rows};
+use super::media_root::MediaRoot;
+use super::row::{self, Dialect, Inside};
 use super::scan::RowScanner;
-use super::{DatasetProblem, Filter, Progress, SampleProblem};
+use super::{DatasetProblem, Sample, SampleError, SampleProblem};
+use crate::blob::Reader;
 
 /// The longest row that is read, in bytes; a longer one is a [`SampleProblem::TooLong`].
 pub const MAX_ROW_BYTES: u64 = 64 << 20;
@@ -33,77 +34,88 @@ pub(super) struct RowRange {
 }
 
 /// A file of rows. It must not change while it is open.
-pub(super) struct JsonRows {
-    file: File,
+struct JsonRows {
+    file: Reader,
     kept: Box<[RowRange]>,
+    total: u64,
     fingerprint: String,
+    dialect: Dialect,
+    media: Arc<MediaRoot>,
 }
 
-impl JsonRows {
-    /// Reads the file once: hashes it, finds its rows and, only for a filter, parses them.
-    pub(super) fn open(
-        path: &Path,
-        filter: Option<&Filter>,
-        progress: Progress<'_>,
-    ) -> Result<Self, DatasetProblem> {
-        let filter = filter.filter(|filter| !filter.is_empty());
-        let mut file = File::open(path)?;
-        let total = file.metadata()?.len();
-        let mut content = blake3::Hasher::new();
-        let mut scanner = RowScanner::new();
-        let mut collector = Collector {
-            rows: 0,
-            kept: Vec::new(),
-            sieve: filter.map(Sieve::new),
+/// Reads the file once: hashes it, finds its rows and, only for a filter, parses them.
+pub(super) fn open(opening: &Opening<'_>, dialect: Dialect) -> Result<Opened, DatasetProblem> {
+    let mut file = opening.blob.open()?;
+    let whole = file.len();
+    let mut content = blake3::Hasher::new();
+    let mut scanner = RowScanner::new();
+    let mut collector = Collector {
+        rows: 0,
+        kept: Vec::new(),
+        sieve: opening.sieve,
+        sift: Sift::default(),
+    };
+    let mut found = Vec::new();
+    let mut buffer = vec![0; CHUNK_BYTES];
+    let mut done = 0;
+    loop {
+        let chunk = match file.read(&mut buffer)? {
+            0 => break,
+            read => &buffer[..read],
         };
-        let mut found = Vec::new();
-        let mut buffer = vec![0; CHUNK_BYTES];
-        let mut done = 0;
-        loop {
-            let chunk = match file.read(&mut buffer)? {
-                0 => break,
-                read => &buffer[..read],
-            };
-            content.update(chunk);
-            scanner.feed(chunk, &mut found)?;
-            collector.add(&file, found.drain(..))?;
-            done += chunk.len() as u64;
-            progress(done, total.max(done));
-        }
-        scanner.finish(&mut found)?;
+        content.update(chunk);
+        scanner.feed(chunk, &mut found)?;
         collector.add(&file, found.drain(..))?;
-        let kept = collector.finish()?;
-        let fingerprint = fingerprint(&content.finalize(), filter);
-        Ok(Self {
-            file,
-            kept,
-            fingerprint,
-        })
+        done += chunk.len() as u64;
+        (opening.progress)(done, whole.max(done));
     }
+    scanner.finish(&mut found)?;
+    collector.add(&file, found.drain(..))?;
+    let rows = JsonRows {
+        file,
+        kept: collector.kept.into_boxed_slice(),
+        total: collector.rows,
+        fingerprint: content.finalize().to_hex().to_string(),
+        dialect,
+        media: Arc::clone(opening.media),
+    };
+    Ok(Opened {
+        rows: Box::new(rows),
+        sift: collector.sift,
+        faults: Vec::new(),
+    })
+}
 
-    pub(super) fn len(&self) -> u64 {
+impl Rows for JsonRows {
+    fn len(&self) -> u64 {
         self.kept.len() as u64
     }
 
-    /// BLAKE3 of the file's bytes; with a filter, of that and the filter.
-    pub(super) fn fingerprint(&self) -> &str {
-        &self.fingerprint
+    fn total(&self) -> u64 {
+        self.total
     }
 
-    /// The row number in the file of the kept row `index`, and the row's bytes.
-    pub(super) fn read(&self, index: u64) -> (u64, Result<Vec<u8>, SampleProblem>) {
-        let range = usize::try_from(index)
-            .ok()
-            .and_then(|index| self.kept.get(index));
-        match range {
-            Some(range) => (u64::from(range.row), range.read(&self.file)),
-            None => (index, Err(SampleProblem::OutOfRange { len: self.len() })),
-        }
+    fn read(&self, index: u64) -> Result<Sample, SampleError> {
+        let range = self.kept[index as usize];
+        let row = u64::from(range.row);
+        let mut id = row.to_string();
+        range
+            .read(&self.file)
+            .and_then(|bytes| row::object(&bytes))
+            .and_then(|object| {
+                let (inside, dialect) = (Inside::default(), Some(self.dialect));
+                row::sample(row, &mut id, &object, inside, dialect, &self.media)
+            })
+            .map_err(|problem| SampleError::new(row, id, problem))
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 }
 
 impl RowRange {
-    fn read(self, file: &File) -> Result<Vec<u8>, SampleProblem> {
+    fn read(self, file: &Reader) -> Result<Vec<u8>, SampleProblem> {
         let bytes = u64::from(self.bytes);
         if bytes > MAX_ROW_BYTES {
             return Err(SampleProblem::TooLong {
@@ -152,13 +164,14 @@ struct Collector<'a> {
     /// How many were found.
     rows: u64,
     kept: Vec<RowRange>,
-    sieve: Option<Sieve<'a>>,
+    sieve: Option<&'a Sieve<'a>>,
+    sift: Sift,
 }
 
 impl Collector<'_> {
     fn add(
         &mut self,
-        file: &File,
+        file: &Reader,
         found: impl Iterator<Item = std::ops::Range<u64>>,
     ) -> Result<(), DatasetProblem> {
         for range in found {
@@ -171,49 +184,25 @@ impl Collector<'_> {
                 row: self.rows as u32,
             };
             self.rows += 1;
-            let keep = match &mut self.sieve {
+            let keep = match self.sieve {
                 None => true,
                 // The scan has just read these bytes, so they come from the system's cache.
-                Some(sieve) => match range.read(file) {
-                    Ok(row) => sieve.keeps(Some(&row)),
-                    Err(SampleProblem::Io(kind)) => return Err(std::io::Error::from(kind).into()),
-                    Err(_) => sieve.keeps(None),
-                },
+                Some(sieve) => {
+                    let described = match range.read(file) {
+                        Ok(bytes) => row::described(&bytes, sieve),
+                        Err(SampleProblem::Io(kind)) => {
+                            return Err(std::io::Error::from(kind).into());
+                        }
+                        Err(_) => None,
+                    };
+                    sieve.keeps(described.as_ref(), &mut self.sift)
+                }
             };
             if keep {
                 self.kept.push(range);
             }
         }
         Ok(())
-    }
-
-    fn finish(self) -> Result<Box<[RowRange]>, DatasetProblem> {
-        if self.rows == 0 {
-            return Err(DatasetProblem::Empty);
-        }
-        if let Some(sieve) = self.sieve {
-            if self.kept.is_empty() {
-                return Err(sieve.nothing_kept());
-            }
-            if sieve.unreadable > 0 {
-                tracing::warn!(
-                    unreadable = sieve.unreadable,
-                    rows = self.rows,
-                    "rows that are not JSON objects, or too long, were left out by the filter"
-                );
-            }
-        }
-        Ok(self.kept.into_boxed_slice())
-    }
-}
-
-fn fingerprint(content: &blake3::Hash, filter: Option<&Filter>) -> String {
-    match filter {
-        None => content.to_hex().to_string(),
-        Some(filter) => {
-            let text = format!("{}\n{}", content.to_hex(), filter.canonical());
-            blake3::hash(text.as_bytes()).to_hex().to_string()
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::SampleProblem;
 use super::error::excerpt;
+use crate::blob::Blob;
 
 /// The folder that a dataset's media paths start from and may not leave.
 pub(super) struct MediaRoot {
@@ -37,7 +38,7 @@ impl MediaRoot {
     }
 
     /// The place of a path as a row writes it, below the root. It need not exist.
-    pub(super) fn resolve(&self, written: &str) -> Result<PathBuf, SampleProblem> {
+    pub(super) fn resolve(&self, written: &str) -> Result<Blob, SampleProblem> {
         if is_url(written) {
             return Err(SampleProblem::MediaUrl(excerpt(written)));
         }
@@ -49,7 +50,7 @@ impl MediaRoot {
         if path.is_absolute() && !inside {
             return Err(SampleProblem::MediaAbsolute(excerpt(written)));
         }
-        Ok(self.root.join(path))
+        Ok(Blob::Path(self.root.join(path)))
     }
 }
 
@@ -96,14 +97,21 @@ mod tests {
             "a:b//c",
             "out/x.jpg",
         ] {
-            assert_eq!(media.resolve(good), Ok(real.join(good)), "{good}");
+            assert_eq!(
+                media.resolve(good),
+                Ok(Blob::Path(real.join(good))),
+                "{good}"
+            );
         }
         for absolute in [
             root.join("a/x.jpg"),
             root.join("a/no.jpg"),
             folder.path().join("alias/no"),
         ] {
-            assert_eq!(media.resolve(absolute.to_str().unwrap()), Ok(absolute));
+            assert_eq!(
+                media.resolve(absolute.to_str().unwrap()),
+                Ok(Blob::Path(absolute))
+            );
         }
         let refused = |path: &str| media.resolve(path).unwrap_err();
         for path in ["../other/x.jpg", "a/../a/x.jpg", "a/.."] {

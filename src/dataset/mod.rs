@@ -3,25 +3,39 @@
 //! Nothing here knows of pixels or tokens. A row that cannot be used is a [`SampleError`] that a caller counts; only
 //! what makes a whole file unreliable is a [`DatasetError`].
 //!
-//! A further format is one file that implements [`Dataset`] and one line in `FORMATS`. A format that carries its
-//! pictures inside itself (parquet, tar) turns [`Media::path`] into an enum of a path and of bytes; nothing else moves.
+//! A dataset is one file or many of one format. Two things are told apart: the *container*, which says where rows lie and
+//! hands out one at a time (`json_rows`, a format's own file), and the *dialect* of a row, which says what its keys mean
+//! (`row`). A further container is one file that implements `format::Rows` and one line in `format::FORMATS`; a further
+//! dialect is one file in `row`.
 
 mod error;
+mod fault;
+mod files;
 mod filter;
+mod format;
+mod irregularity;
+mod joined;
 mod json_rows;
 mod llava;
 mod media_root;
 mod order;
+mod row;
+mod sampling;
 mod scan;
 mod sniff;
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-pub use error::{DatasetError, DatasetProblem, SampleError, SampleProblem};
+pub use error::{DatasetError, DatasetProblem, Place, SampleError, SampleProblem};
+pub use fault::Fault;
 pub use filter::Filter;
+pub use format::{format_names, is_format};
+pub use irregularity::Irregularity;
 pub use json_rows::{MAX_ROW_BYTES, MAX_ROW_VALUES};
 pub use order::order;
+pub use sampling::SamplingStrategy;
+
+use crate::blob::Blob;
 
 /// Marks in a user turn's text where a picture stands.
 pub const IMAGE_PLACEHOLDER: &str = "<image>";
@@ -31,7 +45,8 @@ pub const VIDEO_PLACEHOLDER: &str = "<video>";
 /// One training sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
-    /// The row in the file, from 0, whatever the filter left out.
+    /// The row in the dataset, from 0, whatever the filter left out. Of several files each goes on where the one before
+    /// ends.
     pub row: u64,
     /// The id as the file has it; the row where it has none.
     pub id: String,
@@ -39,6 +54,8 @@ pub struct Sample {
     pub turns: Vec<Turn>,
     /// One for every placeholder in the turns, in the order of the placeholders.
     pub media: Vec<Media>,
+    /// What is odd about the row, and was taken for what it plainly means.
+    pub irregularities: Vec<Irregularity>,
 }
 
 /// What one side says. [`IMAGE_PLACEHOLDER`] and [`VIDEO_PLACEHOLDER`] stand in turns of the user only.
@@ -79,8 +96,8 @@ pub struct Media {
     pub kind: MediaKind,
     /// The path as the row writes it, the same on every machine.
     pub name: String,
-    /// Its place inside the media root. Whether it exists is found when it is decoded.
-    pub path: PathBuf,
+    /// Its bytes: below the media root, or inside the dataset. Whether they exist is found when they are decoded.
+    pub blob: Blob,
 }
 
 /// The kinds of media.
@@ -104,7 +121,7 @@ impl MediaKind {
 
 /// Rows that can be read in any order and from any thread.
 pub trait Dataset: Send + Sync {
-    /// How many rows the filter keeps; [`open`] refuses a dataset without any.
+    /// How many rows the filter and the sampling strategy keep; [`open`] refuses a dataset without any.
     fn len(&self) -> u64;
 
     /// Whether no row is kept.
@@ -118,8 +135,15 @@ pub trait Dataset: Send + Sync {
     /// Whatever makes this one row unusable. The message names nothing of this machine, so it may go into a shard.
     fn read(&self, index: u64) -> Result<Sample, SampleError>;
 
-    /// BLAKE3 in hexadecimal of the content and the filter; the same wherever and whenever the file lies.
+    /// BLAKE3 in hexadecimal of the content, the filter and the sampling strategy; the same wherever and whenever the
+    /// files lie.
     fn fingerprint(&self) -> &str;
+
+    /// What the format is called in messages.
+    fn format(&self) -> &str;
+
+    /// Files, and ends of files, that cannot be used; the rows that are there do not come from them.
+    fn faults(&self) -> &[Fault];
 }
 
 /// Where a dataset lies and which of its rows count.
@@ -127,37 +151,37 @@ pub trait Dataset: Send + Sync {
 pub struct DatasetSpec {
     /// What messages call it.
     pub name: String,
-    /// The annotation file.
+    /// The annotation file, a folder or a pattern of such; or a URL.
     pub path: PathBuf,
     /// The folder that media paths start from and may not leave; by default the annotation file's.
     pub media_root: Option<PathBuf>,
+    /// The format by its name in [`format_names`]; told from the content if not said.
+    pub format: Option<String>,
     /// Which rows to keep; by default all.
     pub filter: Option<Filter>,
+    /// Which part of these; by default all.
+    pub sampling_strategy: Option<SamplingStrategy>,
+}
+
+impl DatasetSpec {
+    /// Whether less is asked for than all rows of its files.
+    pub fn is_part(&self) -> bool {
+        let filters = |filter: &Filter| !filter.is_empty();
+        self.filter.as_ref().is_some_and(filters)
+            || self
+                .sampling_strategy
+                .is_some_and(|strategy| strategy != SamplingStrategy::All)
+    }
 }
 
 /// Hears, now and then while a dataset opens, how many bytes are read and how many there are.
-pub type Progress<'a> = &'a dyn Fn(u64, u64);
-
-type Opened = Result<Box<dyn Dataset>, DatasetProblem>;
-
-/// How a format is told and opened.
-struct Format {
-    name: &'static str,
-    /// Whether a file that starts so is of this format.
-    recognises: fn(&[u8]) -> bool,
-    open: fn(&DatasetSpec, Progress<'_>) -> Opened,
-}
-
-/// Every format; the first that recognises a file opens it.
-const FORMATS: &[Format] = &[llava::FORMAT];
-
-/// How much of a file's start is shown to the formats: enough for tar, whose mark stands at byte 257.
-const HEAD_BYTES: u64 = 512;
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
 /// Opens a dataset, of whichever format its content is.
 ///
 /// # Errors
-/// A file that is missing, empty, of no known format or broken as a whole, or a filter that keeps nothing.
+/// Files that are missing, empty, of no known format or broken as a whole, or a filter that keeps nothing. One broken
+/// file among several is no error but a [`Fault`].
 pub fn open(spec: &DatasetSpec) -> Result<Box<dyn Dataset>, DatasetError> {
     open_with(spec, &|_, _| {})
 }
@@ -170,42 +194,11 @@ pub fn open_with(
     spec: &DatasetSpec,
     progress: Progress<'_>,
 ) -> Result<Box<dyn Dataset>, DatasetError> {
-    recognise(&spec.path)
-        .and_then(|format| (format.open)(spec, progress))
+    joined::open(spec, progress)
+        .map(|files| sampling::sampled(files, spec.sampling_strategy))
         .map_err(|problem| DatasetError {
             name: spec.name.clone(),
             path: spec.path.clone(),
             problem,
-        })
-}
-
-fn recognise(path: &Path) -> Result<&'static Format, DatasetProblem> {
-    let metadata = fs_err::metadata(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => DatasetProblem::NoFile,
-        _ => error.into(),
-    })?;
-    if !metadata.is_file() {
-        return Err(DatasetProblem::NotAFile);
-    }
-    let mut head = Vec::new();
-    fs_err::File::open(path)?
-        .take(HEAD_BYTES)
-        .read_to_end(&mut head)?;
-    if head.is_empty() {
-        return Err(DatasetProblem::Empty);
-    }
-    FORMATS
-        .iter()
-        .find(|format| (format.recognises)(&head))
-        .ok_or_else(|| {
-            let known = FORMATS
-                .iter()
-                .map(|format| format.name)
-                .collect::<Vec<_>>()
-                .join(", ");
-            DatasetProblem::Unrecognised {
-                looks_like: sniff::looks_like(&head),
-                known,
-            }
         })
 }

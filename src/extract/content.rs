@@ -60,8 +60,8 @@ fn sample_digest(sample: &Sample) -> Option<Digest> {
     }
     for media in &sample.media {
         let digest = match media.kind {
-            MediaKind::Image => picture_digest(&media.path),
-            MediaKind::Video => clip_digest(&media.path),
+            MediaKind::Image => picture_digest(&media.blob),
+            MediaKind::Video => clip_digest(&media.blob),
         };
         let digest = digest
             .inspect_err(|error| tracing::debug!("{error}"))

@@ -1,12 +1,12 @@
 //! From a row of a dataset to what the model takes: first its size, then its pixels.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 use super::measured::{Measured, Seen, in_order};
 use super::options::Options;
 use super::source::Source;
+use crate::blob::Blob;
 use crate::checkpoint::Checkpoint;
 use crate::config::{Protocol, TooLong};
 use crate::dataset::{Dataset, Media, MediaKind, Sample};
@@ -33,7 +33,7 @@ pub struct Preparer {
     max_tokens: usize,
     options: Options,
     /// Video files that were looked at: a sample is measured for the plan and again for its shard.
-    clips: Mutex<HashMap<PathBuf, Clip>>,
+    clips: Mutex<HashMap<Blob, Clip>>,
     machine_fault: OnceLock<String>,
 }
 
@@ -69,7 +69,7 @@ impl Preparer {
     pub fn measure(&self, dataset: &dyn Dataset, index: u64) -> Result<Measured, Failure> {
         let sample = dataset
             .read(index)
-            .map_err(|error| Failure::new(error.row, &error.id, &error.problem.to_string()))?;
+            .map_err(|error| Failure::new(error.row, &error.id, &error.reason()))?;
         let (row, id) = (sample.row, sample.id.clone());
         self.measured(sample)
             .map_err(|reason| Failure::new(row, &id, &reason))
@@ -135,16 +135,17 @@ impl Preparer {
         if media.kind == MediaKind::Image {
             return Source::picture(media, &self.options);
         }
-        let known = |path: &Path| self.clips.lock().ok()?.get(path).cloned();
-        if let Some(clip) = known(&media.path) {
+        let known = |blob: &Blob| self.clips.lock().ok()?.get(blob).cloned();
+        if let Some(clip) = known(&media.blob) {
             return Source::clip(clip, &self.options, self.rounding);
         }
         let clip = Source::probe(media, &self.options)?;
-        // The names of a folder's frames would fill the memory.
+        // The names of a folder's frames would fill the memory, and so would bytes.
         if clip.kind == ClipKind::File
+            && !matches!(media.blob, Blob::Held(_))
             && let Ok(mut clips) = self.clips.lock()
         {
-            clips.insert(media.path.clone(), clip.clone());
+            clips.insert(media.blob.clone(), clip.clone());
         }
         Source::clip(clip, &self.options, self.rounding)
     }

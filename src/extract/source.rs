@@ -18,14 +18,14 @@ pub(super) enum Source {
 impl Source {
     /// Looks at a picture's header.
     pub(super) fn picture(media: &Media, options: &Options) -> Result<Self, MediaError> {
-        let size = media::probe_file(&media.path, options.orientation, options.limits)?;
+        let size = media::probe_file(&media.blob, options.orientation, options.limits)?;
         Ok(Self::Picture(size))
     }
 
     /// Looks at a clip.
     pub(super) fn probe(media: &Media, options: &Options) -> Result<Clip, MediaError> {
         Clip::probe(
-            &media.path,
+            &media.blob,
             options.orientation,
             options.limits,
             options.video,
@@ -84,7 +84,7 @@ impl Source {
     ) -> Result<(), MediaError> {
         match self {
             Self::Picture(_) => take(media::load(
-                &media.path,
+                &media.blob,
                 options.orientation,
                 options.limits,
             )?),

@@ -1,7 +1,6 @@
 //! From bytes to [`Rgb`], whatever the format, within limits.
 
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
-use std::path::Path;
 
 use image::error::ImageError;
 use image::metadata::Orientation as Turn;
@@ -12,19 +11,20 @@ use super::format::Format;
 use super::gif::FirstFrame;
 use super::guard::guarded;
 use super::{Limits, MediaError, Orientation, Rgb, Size, jpeg, raster};
+use crate::blob::{Blob, Reader};
 
 /// Reads and decodes a picture.
 ///
 /// # Errors
 /// Every fault of the file or the picture; the text names the file.
-pub fn load(path: &Path, orientation: Orientation, limits: Limits) -> Result<Rgb, MediaError> {
+pub fn load(blob: &Blob, orientation: Orientation, limits: Limits) -> Result<Rgb, MediaError> {
     let mut bytes = Vec::new();
     // One byte over the limit is enough to know, also for a file that grows while it is read.
-    open(path)?
+    open(blob)?
         .take(limits.max_bytes.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(MediaError::File)?;
-    decode(&bytes, orientation, limits).map_err(|fault| fault.within(path))
+    decode(&bytes, orientation, limits).map_err(|fault| fault.within(blob))
 }
 
 /// Decodes a picture: the levels of Pillow's `Image.open(…).convert("RGB")`, the first frame of an animation.
@@ -100,25 +100,24 @@ pub fn probe(bytes: &[u8], orientation: Orientation, limits: Limits) -> Result<S
 /// # Errors
 /// A header that cannot be read, and sizes over the limits; the text names the file.
 pub fn probe_file(
-    path: &Path,
+    blob: &Blob,
     orientation: Orientation,
     limits: Limits,
 ) -> Result<Size, MediaError> {
-    let file = open(path)?;
-    let bytes = file.metadata().map_err(MediaError::File)?.len();
+    let file = open(blob)?;
+    let bytes = file.len();
     if bytes > limits.max_bytes {
         let limit = limits.max_bytes;
-        return Err(MediaError::TooManyBytes { bytes, limit }.within(path));
+        return Err(MediaError::TooManyBytes { bytes, limit }.within(blob));
     }
-    probe_reader(BufReader::new(file), orientation, limits).map_err(|fault| fault.within(path))
+    probe_reader(BufReader::new(file), orientation, limits).map_err(|fault| fault.within(blob))
 }
 
-fn open(path: &Path) -> Result<fs_err::File, MediaError> {
-    // Asked first: to open a named pipe would wait for a writer.
-    if !fs_err::metadata(path).map_err(MediaError::File)?.is_file() {
-        return Err(MediaError::NotAFile.within(path));
-    }
-    fs_err::File::open(path).map_err(MediaError::File)
+fn open(blob: &Blob) -> Result<Reader, MediaError> {
+    blob.open().map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => MediaError::NotAFile.within(blob),
+        _ => MediaError::File(error),
+    })
 }
 
 fn probe_reader(

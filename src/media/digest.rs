@@ -8,9 +8,9 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use blake3::Hasher;
-use fs_err::File;
 
 use super::video::frame_names;
+use crate::blob::{Blob, Reader};
 
 /// BLAKE3.
 pub type Digest = [u8; 32];
@@ -26,8 +26,8 @@ const END_BYTES: u64 = 32 << 10;
 ///
 /// # Errors
 /// When there is something that cannot be read here. It may be readable on another machine, so no digest would do.
-pub fn picture_digest(path: &Path) -> io::Result<Digest> {
-    file_digest(path, |hash, file, _| hash.update_reader(file).map(drop))
+pub fn picture_digest(blob: &Blob) -> io::Result<Digest> {
+    blob_digest(blob, |hash, file, _| hash.update_reader(file).map(drop))
 }
 
 /// The digest of a clip, which is too large to read all of it: at most 4 MiB are.
@@ -38,29 +38,55 @@ pub fn picture_digest(path: &Path) -> io::Result<Digest> {
 ///
 /// # Errors
 /// As [`picture_digest`].
-pub fn clip_digest(path: &Path) -> io::Result<Digest> {
-    match fs_err::metadata(path) {
-        Ok(data) if data.is_dir() => folder_digest(path),
-        _ => file_digest(path, |hash, file, length| {
+pub fn clip_digest(blob: &Blob) -> io::Result<Digest> {
+    match blob {
+        Blob::Path(path) if fs_err::metadata(path).is_ok_and(|data| data.is_dir()) => {
+            folder_digest(path)
+        }
+        Blob::Frames(frames) => frames_digest(frames),
+        _ => blob_digest(blob, |hash, file, length| {
             add_parts(hash, file, length, PLACES, PLACE_BYTES)
         }),
     }
 }
 
-fn file_digest(
-    path: &Path,
-    add: impl Fn(&mut Hasher, File, u64) -> io::Result<()>,
+fn blob_digest(
+    blob: &Blob,
+    add: impl Fn(&mut Hasher, Reader, u64) -> io::Result<()>,
 ) -> io::Result<Digest> {
     let mut hash = Hasher::new();
-    match length(path)? {
-        Found::File(length) => {
+    match blob.open() {
+        Ok(file) => {
+            let length = file.len();
             hash.update(b"file").update(&length.to_le_bytes());
-            add(&mut hash, File::open(path)?, length)?;
+            add(&mut hash, file, length)?;
         }
-        Found::NoFile => drop(hash.update(b"no file")),
-        Found::Nothing => drop(hash.update(b"nothing")),
+        Err(error) => match error.kind() {
+            ErrorKind::InvalidInput => drop(hash.update(b"no file")),
+            ErrorKind::NotFound | ErrorKind::NotADirectory => drop(hash.update(b"nothing")),
+            _ => return Err(error),
+        },
     }
     Ok(hash.finalize().into())
+}
+
+/// As [`folder_digest`], of frames that have no names.
+fn frames_digest(frames: &[Blob]) -> io::Result<Digest> {
+    let mut hash = Hasher::new();
+    hash.update(b"frames");
+    hash.update(&(frames.len() as u64).to_le_bytes());
+    let places = PLACES.min(frames.len() as u64);
+    for place in 0..places {
+        let frame = &frames[spread(place, places, frames.len() as u64 - 1) as usize];
+        hash.update(&ends_digest(frame)?);
+    }
+    Ok(hash.finalize().into())
+}
+
+fn ends_digest(frame: &Blob) -> io::Result<Digest> {
+    blob_digest(frame, |hash, file, length| {
+        add_parts(hash, file, length, 2, END_BYTES)
+    })
 }
 
 fn folder_digest(folder: &Path) -> io::Result<Digest> {
@@ -80,10 +106,7 @@ fn folder_digest(folder: &Path) -> io::Result<Digest> {
     let places = PLACES.min(names.len() as u64);
     for place in 0..places {
         let name = &names[spread(place, places, names.len() as u64 - 1) as usize];
-        let frame = file_digest(&folder.join(name), |hash, file, length| {
-            add_parts(hash, file, length, 2, END_BYTES)
-        })?;
-        hash.update(&frame);
+        hash.update(&ends_digest(&Blob::Path(folder.join(name)))?);
     }
     Ok(hash.finalize().into())
 }
@@ -111,7 +134,7 @@ fn length(path: &Path) -> io::Result<Found> {
 /// Adds `count` blocks of `bytes`, the first and the last of the file among them; all of a file that is no longer.
 fn add_parts(
     hash: &mut Hasher,
-    mut file: File,
+    mut file: Reader,
     length: u64,
     count: u64,
     bytes: u64,
@@ -158,16 +181,20 @@ mod tests {
         let path = folder.path().join("a.png");
         let mut bytes = vec![7_u8; LARGE];
         fs_err::write(&path, &bytes).unwrap();
-        let first = picture_digest(&path).unwrap();
+        let first = picture_digest(&Blob::at(&path)).unwrap();
         for at in [0, LARGE / 2 + 40_000, LARGE - 1] {
             bytes[at] ^= 1;
             fs_err::write(&path, &bytes).unwrap();
-            assert_ne!(picture_digest(&path).unwrap(), first, "byte {at}");
+            assert_ne!(
+                picture_digest(&Blob::at(&path)).unwrap(),
+                first,
+                "byte {at}"
+            );
             bytes[at] ^= 1;
         }
         let other = folder.path().join("elsewhere.jpg");
         fs_err::write(&other, &bytes).unwrap();
-        assert_eq!(picture_digest(&other).unwrap(), first);
+        assert_eq!(picture_digest(&Blob::at(&other)).unwrap(), first);
     }
 
     #[test]
@@ -179,7 +206,7 @@ mod tests {
             .collect();
         let digest = |bytes: &[u8]| {
             fs_err::write(&path, bytes).unwrap();
-            clip_digest(&path).unwrap()
+            clip_digest(&Blob::at(&path)).unwrap()
         };
         let whole = digest(&bytes);
         let hole = |from: usize, length: usize| {
@@ -210,7 +237,7 @@ mod tests {
         for i in 0..100 {
             fs_err::write(frame(i), [i as u8; 10]).unwrap();
         }
-        let digest = || clip_digest(folder.path()).unwrap();
+        let digest = || clip_digest(&Blob::at(folder.path())).unwrap();
         let first = digest();
         fs_err::write(folder.path().join("notes.txt"), "x").unwrap();
         fs_err::write(folder.path().join(".hidden.png"), "x").unwrap();
@@ -232,14 +259,17 @@ mod tests {
     fn what_is_no_file_is_content_and_what_cannot_be_read_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        let nothing = picture_digest(&path("none.png")).unwrap();
-        assert_eq!(picture_digest(&path("none/deeper.png")).unwrap(), nothing);
+        let nothing = picture_digest(&Blob::at(&path("none.png"))).unwrap();
+        assert_eq!(
+            picture_digest(&Blob::at(&path("none/deeper.png"))).unwrap(),
+            nothing
+        );
         fs_err::write(path("empty.png"), "").unwrap();
-        let empty = picture_digest(&path("empty.png")).unwrap();
-        let not_a_file = picture_digest(folder.path()).unwrap();
+        let empty = picture_digest(&Blob::at(&path("empty.png"))).unwrap();
+        let not_a_file = picture_digest(&Blob::at(folder.path())).unwrap();
         assert!(nothing != empty && empty != not_a_file && not_a_file != nothing);
         symlink(path("loop.png"), path("loop.png")).unwrap();
-        assert!(picture_digest(&path("loop.png")).is_err());
-        assert!(clip_digest(&path("loop.png")).is_err());
+        assert!(picture_digest(&Blob::at(&path("loop.png"))).is_err());
+        assert!(clip_digest(&Blob::at(&path("loop.png"))).is_err());
     }
 }

@@ -1,9 +1,10 @@
 //! What can be wrong with a picture or a clip.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{Size, VideoError};
+use crate::blob::Blob;
 
 /// A picture that cannot be used, and why. A caller counts it and goes on.
 #[derive(Debug, thiserror::Error)]
@@ -167,11 +168,11 @@ impl MediaError {
         }
     }
 
-    /// The same fault with the file's name; an I/O error has it already.
-    pub(super) fn within(self, path: &Path) -> Self {
-        match self {
-            Self::File(_) | Self::In { .. } => self,
-            source => Self::In {
+    /// The same fault with the file's name; an I/O error has it already, and what is no file by itself has none.
+    pub(super) fn within(self, blob: &Blob) -> Self {
+        match (self, blob.path()) {
+            (fault @ (Self::File(_) | Self::In { .. }), _) | (fault, None) => fault,
+            (source, Some(path)) => Self::In {
                 path: path.to_owned(),
                 source: Box::new(source),
             },

@@ -137,6 +137,7 @@ impl Opened {
             path: self.rows.path().to_owned(),
             media_root: Some(folder(self.family.media)),
             filter: None,
+            ..DatasetSpec::default()
         })
         .unwrap()
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use madmix::blob::Blob;
 use madmix::checkpoint::{self, qwen_vl::Config};
 use madmix::media::{Limits, MediaError, Orientation, Resampler, probe_file};
 use madmix::vlm::qwen_vl::{Grid, positions};
@@ -237,7 +238,7 @@ fn pictures_that_the_reference_refuses_are_refused() {
         assert!(!refused.is_empty());
         for file in refused {
             let path = folder(opened.family.media).join(&file);
-            let size = probe_file(&path, Orientation::Apply, Limits::default()).unwrap();
+            let size = probe_file(&Blob::at(&path), Orientation::Apply, Limits::default()).unwrap();
             let shapes = processor.shapes(&[(Extent::Picture(size), 0)]);
             assert!(
                 matches!(shapes, Err(MediaError::TooNarrow { .. })),

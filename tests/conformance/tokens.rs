@@ -1,5 +1,6 @@
 //! Token ids, what each stands for, and how many a picture takes.
 
+use madmix::blob::Blob;
 use madmix::config::Protocol;
 use madmix::dataset::MediaKind;
 use madmix::media::{Clip, probe_file};
@@ -124,12 +125,22 @@ fn planned(opened: &Opened, case: &Case) -> Vec<(usize, usize)> {
     let processor = processor(&opened.checkpoint, &options.processor);
     let place = |name: &str| folder(family.media).join(name);
     let pictures = case.pictures.iter().map(|picture| {
-        let size = probe_file(&place(&picture.file), options.orientation, options.limits);
+        let size = probe_file(
+            &Blob::at(&place(&picture.file)),
+            options.orientation,
+            options.limits,
+        );
         Extent::Picture(size.unwrap())
     });
     let clips = case.videos.iter().map(|video| {
         let (orientation, limits) = (options.orientation, options.limits);
-        let clip = Clip::probe(&place(&video.folder), orientation, limits, options.video).unwrap();
+        let clip = Clip::probe(
+            &Blob::at(&place(&video.folder)),
+            orientation,
+            limits,
+            options.video,
+        )
+        .unwrap();
         let rounding = processor.frame_rounding();
         let sampling = options.sampling;
         let taken = sampling

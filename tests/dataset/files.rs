@@ -1,7 +1,7 @@
 //! Whole files: their formats, their damages, where their media lie.
 
-use std::cell::RefCell;
 use std::path::Path;
+use std::sync::Mutex;
 
 use madmix::dataset::{self, DatasetProblem, MAX_ROW_BYTES, Sample, SampleProblem};
 use proptest::prelude::*;
@@ -26,9 +26,15 @@ fn media_may_not_leave_the_root() {
     .map(|path| row(&format!(r#""image": "{path}", "#), "<image>"));
     fs_err::write(&fixture.spec.path, rows.join("\n")).unwrap();
     let dataset = fixture.open();
-    assert_eq!(dataset.read(0).unwrap().media[0].path, Path::new(inside));
+    assert_eq!(
+        dataset.read(0).unwrap().media[0].blob.path().unwrap(),
+        Path::new(inside)
+    );
     // The owner of the root has put the link there.
-    assert_eq!(dataset.read(3).unwrap().media[0].path, linked);
+    assert_eq!(
+        dataset.read(3).unwrap().media[0].blob.path().unwrap(),
+        linked
+    );
     let problems: Vec<_> = [1, 2, 4]
         .into_iter()
         .map(|i| dataset.read(i).unwrap_err().problem)
@@ -47,7 +53,13 @@ fn the_media_root_may_lie_elsewhere() {
     let root = tempfile::tempdir().unwrap();
     fixture.spec.media_root = Some(root.path().to_owned());
     let expected = fs_err::canonicalize(root.path()).unwrap().join("a.jpg");
-    assert_eq!(fixture.open().read(0).unwrap().media[0].path, expected);
+    assert_eq!(
+        fixture.open().read(0).unwrap().media[0]
+            .blob
+            .path()
+            .unwrap(),
+        expected
+    );
 
     fixture.spec.media_root = Some(root.path().join("missing"));
     assert!(matches!(
@@ -235,12 +247,12 @@ fn rows_longer_than_a_read_and_progress() {
     let long = |id: u64| row(&format!(r#""id": {id}, "#), &"é]\\\"}".repeat(50_000));
     let content = format!("[{}]", (0..12).map(long).collect::<Vec<_>>().join(",\n"));
     let fixture = Fixture::new(&content);
-    let calls = RefCell::new(Vec::new());
-    let heard = |done, total| calls.borrow_mut().push((done, total));
+    let calls = Mutex::new(Vec::new());
+    let heard = |done, total| calls.lock().unwrap().push((done, total));
     let dataset = dataset::open_with(&fixture.spec, &heard).unwrap();
     let expected: Vec<_> = (0..12).map(|id| id.to_string()).collect();
     assert_eq!(ids(&*dataset), expected);
-    let (calls, size) = (calls.into_inner(), content.len() as u64);
+    let (calls, size) = (calls.into_inner().unwrap(), content.len() as u64);
     assert!(calls.len() > 3 && calls.is_sorted() && calls.iter().all(|&(_, total)| total == size));
     assert_eq!(calls.last(), Some(&(size, size)));
 }

@@ -16,10 +16,14 @@ fn read(row: &str) -> Result<(Sample, Vec<PathBuf>), SampleProblem> {
         error.problem
     })?;
     let root = fixture.media("");
-    let paths = sample
-        .media
-        .iter()
-        .map(|m| m.path.strip_prefix(&root).unwrap().to_owned());
+    let paths = sample.media.iter().map(|m| {
+        m.blob
+            .path()
+            .unwrap()
+            .strip_prefix(&root)
+            .unwrap()
+            .to_owned()
+    });
     let paths = paths.collect();
     Ok((sample, paths))
 }

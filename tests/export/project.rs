@@ -84,6 +84,7 @@ impl Project {
                     path,
                     media_root: Some(folder.path().join("media é")),
                     filter: None,
+                    ..DatasetSpec::default()
                 },
                 rows: Some(rows),
             });
@@ -100,6 +101,7 @@ impl Project {
         self.sources[dataset].spec.filter = Some(Filter {
             data_source: Some(vec!["even".to_owned()]),
             media: None,
+            ..Filter::default()
         });
         self.sources[dataset].rows = self.sources[dataset].rows.map(|rows| rows.div_ceil(2));
     }

@@ -128,6 +128,7 @@ fn a_subset_is_what_the_filter_keeps() {
     dataset.spec.filter = Some(Filter {
         data_source: Some(vec!["b".into()]),
         media: None,
+        ..Filter::default()
     });
     let kept = dataset::open(&dataset.spec).unwrap();
     let expected: Vec<String> = (0..kept.len()).map(|i| kept.read(i).unwrap().id).collect();

@@ -1,5 +1,6 @@
 //! Every fault is a value with a text that helps.
 
+use madmix::blob::Blob;
 use madmix::media::{
     AnyresPlan, Limits, MediaError, Orientation, Resampler, Rgb, Size, decode, load, probe_file,
 };
@@ -14,12 +15,12 @@ fn faults_name_the_file_and_the_reason() {
         if let Some(bytes) = bytes {
             fs_err::write(&path, bytes).unwrap();
         }
-        let loaded = load(&path, Orientation::Apply, limits).unwrap_err();
+        let loaded = load(&Blob::at(&path), Orientation::Apply, limits).unwrap_err();
         assert!(loaded.to_string().contains(name), "{loaded}");
         (
             loaded.kind(),
             loaded.to_string(),
-            probe_file(&path, Orientation::Apply, limits).is_err(),
+            probe_file(&Blob::at(&path), Orientation::Apply, limits).is_err(),
         )
     };
     let jpeg = bytes_of("jpeg_large.jpg");
@@ -68,7 +69,7 @@ fn faults_name_the_file_and_the_reason() {
         kind == "too-large" && text.contains("100") && probed,
         "{text}"
     );
-    let folder_fault = load(folder.path(), Orientation::Apply, any).unwrap_err();
+    let folder_fault = load(&Blob::at(folder.path()), Orientation::Apply, any).unwrap_err();
     assert!(
         folder_fault.to_string().contains("not a regular file"),
         "{folder_fault}"

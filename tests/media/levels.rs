@@ -1,5 +1,6 @@
 //! The levels of Pillow, torchvision and transformers.
 
+use madmix::blob::Blob;
 use madmix::media::{
     AnyresPlan, Limits, MediaError, Orientation, Resampler, Rgb, Size, Tiles, decode, fill_levels,
     load, probe_file, resize, square_tile,
@@ -20,8 +21,8 @@ fn levels(picture: &Rgb) -> Levels {
 fn both(orientation: Orientation) -> impl Fn(&str) -> Result<Rgb, MediaError> {
     move |name| {
         let path = fixture(name);
-        let picture = load(&path, orientation, Limits::default())?;
-        let size = probe_file(&path, orientation, Limits::default())?;
+        let picture = load(&Blob::at(&path), orientation, Limits::default())?;
+        let size = probe_file(&Blob::at(&path), orientation, Limits::default())?;
         assert_eq!(size, picture.size(), "probe and decode disagree on {name}");
         Ok(picture)
     }

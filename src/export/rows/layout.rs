@@ -104,7 +104,10 @@ impl Layout {
     fn path(self, media: &Media) -> Result<&str, ExportError> {
         match self.paths {
             MediaPaths::MediaRoot => Ok(&media.name),
-            MediaPaths::Absolute => quote::path(&media.path),
+            MediaPaths::Absolute => match media.blob.path() {
+                Some(path) => quote::path(path),
+                None => Ok(&media.name),
+            },
         }
     }
 }

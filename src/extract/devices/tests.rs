@@ -45,6 +45,8 @@ fn shards_of(name: &str, path: &Path, rows: usize) -> Vec<ShardWork> {
         path: path.to_owned(),
         media_root: None,
         filter: None::<Filter>,
+        format: None,
+        sampling_strategy: None,
     };
     let dataset = DatasetWork::open(&spec, &extract, "checkpoint", &settings, &|_, _| {});
     dataset.unwrap().all_shards().collect()

@@ -1,9 +1,11 @@
 //! A clip, whatever it is stored as.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::{ClipKind, Programs, VideoError, VideoLimits, ffmpeg, ffprobe, folder};
+use crate::blob::Blob;
 use crate::media::{Limits, MediaError, Orientation, Rgb, Size};
 
 /// A clip that has been looked at, and that frames can be read from.
@@ -17,7 +19,7 @@ pub struct Clip {
     pub frames: u64,
     /// Frames a second on average; 0 when a file does not say.
     pub fps: f64,
-    path: PathBuf,
+    blob: Blob,
     source: Source,
     orientation: Orientation,
     picture: Limits,
@@ -28,10 +30,11 @@ pub struct Clip {
 enum Source {
     File { programs: Programs, stream: u32 },
     Folder { names: Vec<OsString> },
+    Frames { frames: Arc<[Blob]> },
 }
 
 impl Clip {
-    /// Looks at a video file or a folder of frames without decoding pixels (but for the few codecs whose frames cannot
+    /// Looks at a video file, a folder of frames or a list of them without decoding pixels (but for the few codecs whose frames cannot
     /// be counted otherwise). `picture` holds for the bytes of a folder's frames, `video` for all else.
     ///
     /// A file is taken for what it holds, whatever its name. Frames are turned upright by the display matrix of the
@@ -40,12 +43,12 @@ impl Clip {
     /// # Errors
     /// Every fault of the clip; the text names it.
     pub fn probe(
-        path: &Path,
+        blob: &Blob,
         orientation: Orientation,
         picture: Limits,
         video: VideoLimits,
     ) -> Result<Self, MediaError> {
-        Self::probe_with(Programs::default(), path, orientation, picture, video)
+        Self::probe_with(Programs::default(), blob, orientation, picture, video)
     }
 
     /// [`Clip::probe`] with other programs than those on `PATH`.
@@ -55,7 +58,7 @@ impl Clip {
     #[doc(hidden)]
     pub fn probe_with(
         programs: Programs,
-        path: &Path,
+        blob: &Blob,
         orientation: Orientation,
         picture: Limits,
         video: VideoLimits,
@@ -64,48 +67,72 @@ impl Clip {
             max_pixels: video.max_pixels,
             ..picture
         };
-        let data = fs_err::metadata(path).map_err(MediaError::File)?;
         let mut clip = Self {
             kind: ClipKind::Folder,
             size: Size::default(),
             frames: 0,
             fps: video.folder_fps,
-            path: path.to_owned(),
+            blob: blob.clone(),
             source: Source::Folder { names: Vec::new() },
             orientation,
             picture,
             video,
         };
-        let looked = if data.is_dir() {
-            clip.look_at_folder()
-        } else if !data.is_file() {
-            Err(MediaError::NotAFile)
-        } else {
-            clip.look_at_file(programs, data.len())
-        };
-        looked.map_err(|fault| fault.within(path))?;
+        clip.look(programs).map_err(|fault| fault.within(blob))?;
         Ok(clip)
     }
 
-    fn look_at_folder(&mut self) -> Result<(), MediaError> {
-        let names = folder::frames(&self.path, self.video.max_frames_in_file)?;
-        self.size = folder::probe(&self.path, &names[0], self.orientation, self.picture)?;
+    fn look(&mut self, programs: Programs) -> Result<(), MediaError> {
+        match &self.blob.clone() {
+            Blob::Frames(frames) => self.look_at_frames(frames),
+            Blob::Path(path) => {
+                let data = fs_err::metadata(path).map_err(MediaError::File)?;
+                if data.is_dir() {
+                    self.look_at_folder(path)
+                } else if data.is_file() {
+                    self.look_at_file(programs)
+                } else {
+                    Err(MediaError::NotAFile)
+                }
+            }
+            _ => self.look_at_file(programs),
+        }
+    }
+
+    fn look_at_folder(&mut self, path: &Path) -> Result<(), MediaError> {
+        let names = folder::frames(path, self.video.max_frames_in_file)?;
+        self.size = folder::probe(path, &names[0], self.orientation, self.picture)?;
         self.frames = names.len() as u64;
         self.source = Source::Folder { names };
         Ok(())
     }
 
-    fn look_at_file(&mut self, programs: Programs, bytes: u64) -> Result<(), MediaError> {
+    fn look_at_frames(&mut self, frames: &Arc<[Blob]>) -> Result<(), MediaError> {
+        let limit = self.video.max_frames_in_file;
+        let first = frames.first().ok_or(VideoError::NoFrames)?;
+        if frames.len() as u64 > limit {
+            return Err(VideoError::TooManyFrames { limit }.into());
+        }
+        self.size = folder::probe_frame(first, "1", self.orientation, self.picture)?;
+        self.frames = frames.len() as u64;
+        self.source = Source::Frames {
+            frames: Arc::clone(frames),
+        };
+        Ok(())
+    }
+
+    fn look_at_file(&mut self, programs: Programs) -> Result<(), MediaError> {
         let limit = self.video.max_bytes;
+        // Opened also for the error's sake: what keeps ffprobe from reading would be told in its words, not in ours.
+        let bytes = self.blob.open().map_err(MediaError::File)?.len();
         if bytes == 0 {
             return Err(MediaError::Empty);
         }
         if bytes > limit {
             return Err(MediaError::TooManyBytes { bytes, limit });
         }
-        // Opened for the error's sake: what keeps ffprobe from reading would be told in its words, not in ours.
-        fs_err::File::open(&self.path).map_err(MediaError::File)?;
-        let stream = ffprobe::probe(&programs, &self.path, &self.video)?;
+        let local = self.blob.local().map_err(MediaError::File)?;
+        let stream = ffprobe::probe(&programs, local.path(), &self.video)?;
         let limit = self.video.max_pixels;
         if stream.size.pixels() > limit {
             let size = stream.size;
@@ -137,7 +164,7 @@ impl Clip {
         take: &mut dyn FnMut(Rgb) -> Result<(), MediaError>,
     ) -> Result<(), MediaError> {
         self.read_distinct(indices, take)
-            .map_err(|fault| fault.within(&self.path))
+            .map_err(|fault| fault.within(&self.blob))
     }
 
     fn read_distinct(
@@ -159,9 +186,10 @@ impl Clip {
         };
         match &self.source {
             Source::File { programs, stream } => {
+                let local = self.blob.local().map_err(MediaError::File)?;
                 let reading = ffmpeg::Reading {
                     programs,
-                    path: &self.path,
+                    path: local.path(),
                     stream: *stream,
                     orientation: self.orientation,
                     size: self.size,
@@ -172,10 +200,19 @@ impl Clip {
             }
             Source::Folder { names } => wanted.iter().try_for_each(|&index| {
                 let name = &names[index as usize];
-                let picture = (self.orientation, self.picture);
-                repeat(folder::load(&self.path, name, picture, self.size)?)
+                let folder = self.blob.path().unwrap_or(Path::new(""));
+                let frame = Blob::Path(folder.join(name));
+                repeat(self.load_frame(&frame, &name.to_string_lossy())?)
+            }),
+            Source::Frames { frames } => wanted.iter().try_for_each(|&index| {
+                let number = (index + 1).to_string();
+                repeat(self.load_frame(&frames[index as usize], &number)?)
             }),
         }
+    }
+
+    fn load_frame(&self, frame: &Blob, name: &str) -> Result<Rgb, MediaError> {
+        folder::load(frame, name, (self.orientation, self.picture), self.size)
     }
 
     fn check(&self, indices: &[u64]) -> Result<(), VideoError> {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::VideoError;
+use crate::blob::Blob;
 use crate::media::{Limits, MediaError, Orientation, Rgb, Size, decode};
 
 /// Endings of files that are frames, in any case. All other files are left alone.
@@ -59,7 +60,18 @@ pub(super) fn probe(
     orientation: Orientation,
     limits: Limits,
 ) -> Result<Size, MediaError> {
-    decode::probe_file(&folder.join(first), orientation, limits).map_err(|fault| of(first, fault))
+    let frame = Blob::Path(folder.join(first));
+    probe_frame(&frame, &first.to_string_lossy(), orientation, limits)
+}
+
+/// The size that a frame will have, by its header.
+pub(super) fn probe_frame(
+    frame: &Blob,
+    name: &str,
+    orientation: Orientation,
+    limits: Limits,
+) -> Result<Size, MediaError> {
+    decode::probe_file(frame, orientation, limits).map_err(|fault| of(name, fault))
 }
 
 /// Decodes a frame.
@@ -67,16 +79,16 @@ pub(super) fn probe(
 /// # Errors
 /// Every fault of the picture, and another size than the clip's.
 pub(super) fn load(
-    folder: &Path,
-    name: &OsString,
+    frame: &Blob,
+    name: &str,
     (orientation, limits): (Orientation, Limits),
     expected: Size,
 ) -> Result<Rgb, MediaError> {
-    let picture = decode::load(&folder.join(name), orientation, limits);
+    let picture = decode::load(frame, orientation, limits);
     let picture = picture.map_err(|fault| of(name, fault))?;
     let found = picture.size();
     if found != expected {
-        let frame = format!("frame {}", name.to_string_lossy());
+        let frame = format!("frame {name}");
         return Err(VideoError::FrameSize {
             frame,
             expected,
@@ -87,13 +99,13 @@ pub(super) fn load(
     Ok(picture)
 }
 
-fn of(name: &OsString, fault: MediaError) -> MediaError {
+fn of(name: &str, fault: MediaError) -> MediaError {
     // The frame's name is enough; the clip's path comes with the clip.
     let source = match fault {
         MediaError::In { source, .. } => source,
         fault => Box::new(fault),
     };
-    let name = name.to_string_lossy().into_owned();
+    let name = name.to_owned();
     VideoError::Frame { name, source }.into()
 }
 

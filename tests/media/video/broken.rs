@@ -1,5 +1,6 @@
 //! Real ffmpeg: files that are broken, or no videos.
 
+use madmix::blob::Blob;
 use madmix::media::{Clip, Limits, MediaError, Orientation, VideoLimits};
 
 use super::{Studio, frames, has_encoder, has_ffmpeg, probe, read, read_all};
@@ -171,7 +172,12 @@ fn limits_hold_for_files() {
     let studio = Studio::new();
     let path = studio.film(5, "-c:v ffv1 -pix_fmt bgr0", "clip.mkv");
     let fault = |limits: VideoLimits| {
-        let found = Clip::probe(&path, Orientation::Apply, Limits::default(), limits);
+        let found = Clip::probe(
+            &Blob::at(&path),
+            Orientation::Apply,
+            Limits::default(),
+            limits,
+        );
         let fault = found.unwrap_err();
         (fault.problem(), fault.kind())
     };

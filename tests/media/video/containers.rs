@@ -1,5 +1,6 @@
 //! Real ffmpeg: what a container says about its frames, and names of files.
 
+use madmix::blob::Blob;
 use madmix::media::{Clip, Limits, Orientation, Rgb, Size, VideoLimits};
 
 use super::{Studio, decoded, frames, has_encoder, has_ffmpeg, probe, read, read_all, said};
@@ -53,7 +54,13 @@ fn rotation_is_applied_or_not() {
         let degrees = (-to_the_left).rem_euclid(360);
         assert_ne!(degrees, 0);
         let clip = |orientation| {
-            Clip::probe(&studio.path("turned.mp4"), orientation, any.0, any.1).unwrap()
+            Clip::probe(
+                &Blob::at(&studio.path("turned.mp4")),
+                orientation,
+                any.0,
+                any.1,
+            )
+            .unwrap()
         };
         let stored = clip(Orientation::Ignore);
         assert_eq!(stored.size, Size::new(48, 32));

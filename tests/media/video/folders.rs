@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use madmix::blob::Blob;
 use madmix::media::{
     Clip, ClipKind, FrameRounding, Limits, Orientation, Rgb, Sampling, Size, VideoError,
     VideoLimits,
@@ -136,7 +137,8 @@ fn frames_are_turned_by_their_exif_data() {
     let studio = Studio::new();
     fs_err::copy(fixture("jpeg_exif_6.jpg"), studio.path("frame.jpg")).unwrap();
     let any = (Limits::default(), VideoLimits::default());
-    let clip = |orientation| Clip::probe(studio.0.path(), orientation, any.0, any.1).unwrap();
+    let clip =
+        |orientation| Clip::probe(&Blob::at(studio.0.path()), orientation, any.0, any.1).unwrap();
     let (turned, stored) = (clip(Orientation::Apply), clip(Orientation::Ignore));
     assert_eq!(turned.size, stored.size.transposed());
     assert_ne!(turned.size, stored.size);
@@ -148,7 +150,14 @@ fn frames_are_turned_by_their_exif_data() {
 #[test]
 fn limits_hold_for_folders() {
     let studio = folder(&["0.png", "1.png"]);
-    let probe = |picture, video| Clip::probe(studio.0.path(), Orientation::Apply, picture, video);
+    let probe = |picture, video| {
+        Clip::probe(
+            &Blob::at(studio.0.path()),
+            Orientation::Apply,
+            picture,
+            video,
+        )
+    };
     let (picture, video) = (Limits::default(), VideoLimits::default());
     let few = VideoLimits {
         max_frames_in_file: 1,

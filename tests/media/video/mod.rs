@@ -13,6 +13,7 @@ mod stage;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use madmix::blob::Blob;
 use madmix::media::{Clip, Limits, MediaError, Orientation, Rgb, VideoLimits};
 
 /// Frame `k` of every clip that is made here.
@@ -32,7 +33,7 @@ fn frames(count: usize) -> Vec<Rgb> {
 
 fn probe(path: &Path) -> Result<Clip, MediaError> {
     Clip::probe(
-        path,
+        &Blob::at(path),
         Orientation::Apply,
         Limits::default(),
         VideoLimits::default(),

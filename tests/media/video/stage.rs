@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use madmix::blob::Blob;
 use madmix::media::video::Programs;
 use madmix::media::{Clip, Limits, MediaError, Orientation, VideoLimits};
 
@@ -57,7 +58,7 @@ impl Stage {
         let programs = self.programs.clone();
         Clip::probe_with(
             programs,
-            &path,
+            &Blob::at(&path),
             Orientation::Apply,
             Limits::default(),
             self.limits,

@@ -1,6 +1,7 @@
 //! How fast samples are prepared, to be asked for:
 //! `cargo test --release --lib -- --ignored --nocapture samples_prepared_a_second`.
 
+use crate::blob::Blob;
 use std::time::Instant;
 
 use image::codecs::jpeg::JpegEncoder;
@@ -60,7 +61,8 @@ fn pictures(folder: &tempfile::TempDir) {
         let path = folder.path().join(format!("{i}.jpg"));
         let size = Size { width, height };
         let shapes = processor.shapes(&[(Extent::Picture(size), 0)]).unwrap();
-        let decode = || media::load(&path, Orientation::Apply, Limits::default()).unwrap();
+        let decode =
+            || media::load(&Blob::at(&path), Orientation::Apply, Limits::default()).unwrap();
         let decoding = cpu_seconds(|| (0..TIMES).for_each(|_| drop(decode())));
         let picture = decode();
         let rendering = cpu_seconds(|| {

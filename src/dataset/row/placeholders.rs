@@ -10,14 +10,17 @@
 //!
 //! A placeholder in a turn of the assistant or the system is a failure too.
 
-use crate::dataset::{IMAGE_PLACEHOLDER, MediaKind, Role, SampleProblem, Turn, VIDEO_PLACEHOLDER};
+use crate::dataset::{
+    IMAGE_PLACEHOLDER, Irregularity, MediaKind, Role, SampleProblem, Turn, VIDEO_PLACEHOLDER,
+};
 
 /// Checks the turns' placeholders, mends them as above, and returns the media in their order.
-pub(super) fn settle<'a>(
+pub(super) fn settle<T>(
     turns: &mut [Turn],
-    images: &[&'a str],
-    videos: &[&'a str],
-) -> Result<Vec<(MediaKind, &'a str)>, SampleProblem> {
+    images: Vec<T>,
+    videos: Vec<T>,
+    irregularities: &mut Vec<Irregularity>,
+) -> Result<Vec<(MediaKind, T)>, SampleProblem> {
     let (mut n_image, mut n_video) = (0, 0);
     for (i, turn) in turns.iter().enumerate() {
         let image = turn.text.matches(IMAGE_PLACEHOLDER).count();
@@ -54,9 +57,13 @@ pub(super) fn settle<'a>(
         let Some(turn) = turns.iter_mut().find(|turn| turn.role == Role::User) else {
             return Err(SampleProblem::NoUserTurn { media });
         };
+        irregularities.push(Irregularity::PlaceholderMissing);
         turn.text
             .insert_str(0, &format!("{}\n", kind.placeholder()).repeat(media));
     } else if images.is_empty() && n_image + n_video == videos.len() {
+        if n_image > 0 {
+            irregularities.push(Irregularity::ImageForVideo);
+        }
         for turn in turns
             .iter_mut()
             .filter(|turn| turn.text.contains(IMAGE_PLACEHOLDER))
@@ -70,21 +77,17 @@ pub(super) fn settle<'a>(
 }
 
 /// The media in the order of the placeholders, of which there are as many of each kind.
-fn in_order<'a>(
-    turns: &[Turn],
-    images: &[&'a str],
-    videos: &[&'a str],
-) -> Vec<(MediaKind, &'a str)> {
-    let (mut images, mut videos) = (images.iter(), videos.iter());
+fn in_order<T>(turns: &[Turn], images: Vec<T>, videos: Vec<T>) -> Vec<(MediaKind, T)> {
+    let (mut images, mut videos) = (images.into_iter(), videos.into_iter());
     let mut media = Vec::new();
     for turn in turns {
         // Both placeholders start with `<`, so its places in the text give their order.
         for (at, _) in turn.text.match_indices('<') {
             let text = &turn.text[at..];
             if text.starts_with(IMAGE_PLACEHOLDER) {
-                media.extend(images.next().map(|&path| (MediaKind::Image, path)));
+                media.extend(images.next().map(|found| (MediaKind::Image, found)));
             } else if text.starts_with(VIDEO_PLACEHOLDER) {
-                media.extend(videos.next().map(|&path| (MediaKind::Video, path)));
+                media.extend(videos.next().map(|found| (MediaKind::Video, found)));
             }
         }
     }

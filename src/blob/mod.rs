@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use tempfile::TempPath;
 
-pub use reader::Reader;
+use reader::NotAFile;
+pub use reader::{Reader, is_no_file};
 
 /// Where some bytes lie.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -69,17 +70,14 @@ impl Blob {
     /// Opens it for reading.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read; a folder, a pipe or a device is [`io::ErrorKind::InvalidInput`].
+    /// When there is none, or it cannot be read; [`is_no_file`] tells a folder, a pipe or a device.
     pub fn open(&self) -> io::Result<Reader> {
         match self {
             Self::Path(path) => Reader::of_file(path),
             Self::Url(url) => Ok(Reader::of_remote(remote::open(url)?)),
             Self::Part { of, start, bytes } => of.open()?.part(*start, *bytes),
             Self::Held(bytes) => Ok(Reader::of_bytes(Arc::clone(bytes))),
-            Self::Frames(_) => Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "a list of frames is no file",
-            )),
+            Self::Frames(_) => Err(NotAFile.into()),
         }
     }
 
@@ -198,7 +196,7 @@ mod tests {
             Blob::Path(folder.path().to_owned()),
             Blob::Frames([].into()),
         ] {
-            assert_eq!(blob.open().unwrap_err().kind(), io::ErrorKind::InvalidInput);
+            assert!(is_no_file(&blob.open().unwrap_err()));
         }
         let missing = Blob::Path(folder.path().join("no")).open().unwrap_err();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);

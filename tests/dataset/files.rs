@@ -192,7 +192,10 @@ fn files_that_are_no_datasets() {
     let long_blank = format!("{}x", " ".repeat(100_000));
     assert!(matches!(
         Fixture::new(long_blank).problem(),
-        DatasetProblem::Broken { offset: 100_000, .. }
+        DatasetProblem::Broken {
+            offset: 100_000,
+            ..
+        }
     ));
     assert!(
         Fixture::new("{\n \"data\": []\n}")

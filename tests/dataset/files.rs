@@ -189,10 +189,13 @@ fn files_that_are_no_datasets() {
             "{content:?}"
         );
     }
-    let long_blank = format!("{}x", " ".repeat(2000));
+    let long_blank = format!("{}x", " ".repeat(100_000));
     assert!(matches!(
         Fixture::new(long_blank).problem(),
-        DatasetProblem::Broken { offset: 2000, .. }
+        DatasetProblem::Broken {
+            offset: 100_000,
+            ..
+        }
     ));
     assert!(
         Fixture::new("{\n \"data\": []\n}")

@@ -4,6 +4,7 @@
 
 mod files;
 mod filter;
+mod messages;
 mod rows;
 mod scale;
 

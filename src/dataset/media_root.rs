@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(media.resolve(&bare).unwrap().name, "base64 (3075 bytes)");
         let short = "AAAA".repeat(1024);
         assert!(media.resolve(&short).unwrap().blob.path().is_some());
-        let message = media.resolve(&"a/".repeat(4000)).unwrap_err().to_string();
+        let message = media.resolve(&"a.".repeat(4000)).unwrap_err().to_string();
         assert!(
             message.contains("a path of 8000 bytes") && message.len() < 250,
             "{message}"

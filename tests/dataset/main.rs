@@ -6,6 +6,7 @@ mod files;
 mod filter;
 mod messages;
 mod rows;
+mod sampling;
 mod scale;
 
 use std::path::PathBuf;

@@ -113,6 +113,15 @@ impl Blob {
         Ok(Local::Copy(copy.into_temp_path()))
     }
 
+    /// Bytes that it holds in memory, in its frames too.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Self::Held(bytes) => bytes.len(),
+            Self::Frames(frames) => frames.iter().map(Self::held_bytes).sum(),
+            Self::Path(_) | Self::Url(_) | Self::Part { .. } => 0,
+        }
+    }
+
     /// The path on this machine, of what lies in the file system by itself.
     pub fn path(&self) -> Option<&Path> {
         match self {
@@ -178,6 +187,18 @@ mod tests {
             let beyond = part(whole, 8, 4).open().unwrap_err();
             assert_eq!(beyond.kind(), io::ErrorKind::UnexpectedEof);
         }
+    }
+
+    #[test]
+    fn what_is_held_is_counted() {
+        let held = Blob::Held(b"abc".as_slice().into());
+        assert_eq!(held.held_bytes(), 3);
+        assert_eq!(part(held.clone(), 1, 1).held_bytes(), 0);
+        let path = Blob::Path("x".into());
+        assert_eq!(
+            Blob::Frames([held.clone(), path, held].into()).held_bytes(),
+            6
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! (`row`). A further container is one file that implements `format::Rows` and one line in `format::FORMATS`; a further
 //! dialect is one file in `row`.
 
+mod data_uri;
 mod error;
 mod fault;
 mod files;
@@ -18,6 +19,7 @@ mod joined;
 mod json_rows;
 mod llava;
 mod media_root;
+mod messages;
 mod order;
 mod row;
 mod sampling;

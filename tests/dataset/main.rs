@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod conformance;
 mod files;
 mod filter;
+mod messages;
 mod rows;
+mod sampling;
 mod scale;
+mod written;
 
 use std::path::PathBuf;
 

@@ -4,6 +4,7 @@
 
 mod files;
 mod filter;
+mod parquet;
 mod rows;
 mod scale;
 

@@ -5,6 +5,7 @@
 
 mod llava;
 mod placeholders;
+mod texts;
 
 use std::borrow::Cow;
 
@@ -21,16 +22,19 @@ use crate::blob::Blob;
 pub(super) enum Dialect {
     /// LLaVA's `conversations`.
     Llava,
+    /// The Cauldron's `texts`.
+    Texts,
 }
 
 impl Dialect {
     /// Every dialect; a row is of the first whose key it has.
-    const ALL: [Self; 1] = [Self::Llava];
+    pub(super) const ALL: [Self; 2] = [Self::Llava, Self::Texts];
 
     /// The key that its turns stand under.
     pub(super) const fn key(self) -> &'static str {
         match self {
             Self::Llava => "conversations",
+            Self::Texts => "texts",
         }
     }
 
@@ -39,6 +43,11 @@ impl Dialect {
         let has = |dialect: &Self| row.contains_key(dialect.key());
         Self::ALL.into_iter().find(has)
     }
+}
+
+/// Whether turns stand under a key.
+pub(super) fn is_turns(key: &str) -> bool {
+    Dialect::ALL.iter().any(|dialect| dialect.key() == key)
 }
 
 /// A picture or a video that a row names or brings along.
@@ -108,6 +117,7 @@ pub(super) fn sample(
     }
     let spoken = match dialect.or_else(|| Dialect::of(object)) {
         Some(Dialect::Llava) => llava::turns(object)?,
+        Some(Dialect::Texts) => texts::turns(object)?,
         None => {
             let keys: Vec<_> = Dialect::ALL.iter().map(|dialect| dialect.key()).collect();
             return Err(SampleProblem::Missing {
@@ -234,7 +244,7 @@ pub(super) fn described(bytes: &[u8], sieve: &Sieve<'_>) -> Option<Described> {
 }
 
 /// The strings in a value, but for empty ones: itself, or those of its lists.
-fn strings(value: Value, found: &mut Vec<String>) {
+pub(super) fn strings(value: Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) if !text.is_empty() => found.push(text),
         Value::Array(items) => items.into_iter().for_each(|item| strings(item, found)),

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::parquet::ParquetProblem;
+
 /// How much of a file's text a message quotes, in characters: data URIs are megabytes long.
 const EXCERPT_CHARS: usize = 200;
 
@@ -90,6 +92,9 @@ pub enum DatasetProblem {
         /// The system's reason.
         reason: String,
     },
+    /// A parquet file that cannot be read.
+    #[error(transparent)]
+    Parquet(#[from] ParquetProblem),
     /// The filter keeps no row.
     #[error(
         "the filter keeps none of its {rows} rows; `{key}` most often is {}",
@@ -183,6 +188,17 @@ pub enum SampleProblem {
     /// Not JSON, or not UTF-8.
     #[error("not valid JSON: {0} of the row")]
     Json(String),
+    /// The part of the file that holds the row does not decode.
+    #[error("the part of the file that holds it is damaged: {0}")]
+    Damaged(String),
+    /// Text that is none.
+    #[error("`{key}` is not UTF-8 after its first {after} bytes")]
+    NotUtf8 {
+        /// The key or the column.
+        key: String,
+        /// How much of the text is right.
+        after: usize,
+    },
     /// A key that a row must have is absent.
     #[error("`{key}` is missing")]
     Missing {

@@ -21,6 +21,7 @@ mod llava;
 mod media_root;
 mod messages;
 mod order;
+mod parquet;
 mod row;
 mod sampling;
 mod scan;
@@ -35,6 +36,7 @@ pub use format::{format_names, is_format};
 pub use irregularity::Irregularity;
 pub use json_rows::{MAX_ROW_BYTES, MAX_ROW_VALUES};
 pub use order::order;
+pub use parquet::ParquetProblem;
 pub use sampling::SamplingStrategy;
 
 use crate::blob::Blob;

@@ -6,6 +6,7 @@ mod conformance;
 mod files;
 mod filter;
 mod messages;
+mod parquet;
 mod rows;
 mod sampling;
 mod scale;

@@ -9,6 +9,7 @@ mod part;
 mod placeholders;
 mod query;
 mod source;
+mod texts;
 
 use std::borrow::Cow;
 
@@ -30,11 +31,13 @@ pub(super) enum Dialect {
     Messages,
     /// `query` and `response`.
     Query,
+    /// The Cauldron's `texts`.
+    Texts,
 }
 
 impl Dialect {
     /// Every dialect; a row is of the first whose key it has.
-    const ALL: [Self; 3] = [Self::Llava, Self::Messages, Self::Query];
+    pub(super) const ALL: [Self; 4] = [Self::Llava, Self::Messages, Self::Query, Self::Texts];
 
     /// The key that its turns stand under.
     pub(super) const fn key(self) -> &'static str {
@@ -42,6 +45,7 @@ impl Dialect {
             Self::Llava => "conversations",
             Self::Messages => "messages",
             Self::Query => "query",
+            Self::Texts => "texts",
         }
     }
 
@@ -50,6 +54,11 @@ impl Dialect {
         let has = |dialect: &Self| row.contains_key(dialect.key());
         expected.into_iter().chain(Self::ALL).find(has)
     }
+}
+
+/// Whether turns stand under a key.
+pub(super) fn is_turns(key: &str) -> bool {
+    Dialect::ALL.iter().any(|dialect| dialect.key() == key)
 }
 
 /// A picture or a video that a row names or brings along.
@@ -122,6 +131,7 @@ pub(super) fn sample(
         Some(Dialect::Llava) => llava::turns(object)?,
         Some(Dialect::Messages) => messages::turns(object, &inside)?,
         Some(Dialect::Query) => query::turns(object)?,
+        Some(Dialect::Texts) => texts::turns(object)?,
         None => return Err(no_dialect(dialect)),
     };
     let Spoken {
@@ -272,7 +282,7 @@ pub(super) fn described(bytes: &[u8], sieve: &Sieve<'_>) -> Option<Described> {
 }
 
 /// The paths in a value: itself, that of an object, or those of its lists; an empty one for what is there without.
-fn named(value: &Value, found: &mut Vec<String>) {
+pub(super) fn named(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) if data_uri::is_one(text) => found.push(String::new()),
         Value::String(text) if !text.is_empty() => found.push(text.clone()),

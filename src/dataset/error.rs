@@ -68,6 +68,28 @@ pub enum DatasetProblem {
         /// What is there.
         found: String,
     },
+    /// An archive ends too early or is damaged; none of it can be used.
+    #[error(
+        "the archive breaks off or is damaged at byte {offset}: expected {expected}, found {found}; copy or write it again"
+    )]
+    BrokenArchive {
+        /// Where in the file.
+        offset: u64,
+        /// What would have been right.
+        expected: &'static str,
+        /// What is there.
+        found: String,
+    },
+    /// An archive of other things.
+    #[error(
+        "an archive of {members} files, none of which is a JSON, a caption, a picture or a video; the first is `{first}`"
+    )]
+    NoSamples {
+        /// How many files it holds.
+        members: u64,
+        /// The name of the first.
+        first: String,
+    },
     /// More rows than a row number has room for.
     #[error("more than {max} rows; split the file")]
     TooManyRows {
@@ -244,6 +266,28 @@ pub enum SampleProblem {
         role: &'static str,
         /// How many there are.
         count: usize,
+    },
+    /// Members of an archive without one that says anything of them.
+    #[error(
+        "neither a JSON nor a caption of that key; are the archive's files in the order of their names?"
+    )]
+    NoText,
+    /// A caption of nothing.
+    #[error("a caption, but no picture or video of that key")]
+    CaptionAlone,
+    /// Two members of an archive with one name.
+    #[error("the archive holds `{0}` twice")]
+    MemberTwice(String),
+    /// A member of an archive that has no bytes of its own.
+    #[error("`{0}` is a link or a sparse file; write the archive with the files themselves")]
+    MemberElsewhere(String),
+    /// A text that is not UTF-8.
+    #[error("`{member}` is not UTF-8 at byte {at} of it")]
+    NotUtf8 {
+        /// The member of the archive.
+        member: String,
+        /// Where in it.
+        at: usize,
     },
     /// Media without placeholders, and no turn to put them into.
     #[error("{media} media, but no turn of the user to show them in")]

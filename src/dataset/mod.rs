@@ -18,11 +18,13 @@ mod joined;
 mod json_rows;
 mod llava;
 mod media_root;
+mod natural;
 mod order;
 mod row;
 mod sampling;
 mod scan;
 mod sniff;
+mod webdataset;
 
 use std::path::PathBuf;
 

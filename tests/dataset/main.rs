@@ -6,6 +6,7 @@ mod files;
 mod filter;
 mod rows;
 mod scale;
+mod webdataset;
 
 use std::path::PathBuf;
 

@@ -39,9 +39,69 @@ pub enum DatasetProblem {
     /// Nothing has that name.
     #[error("there is no such file; `path` starts from the config's folder")]
     NoFile,
-    /// A folder, a pipe or a device.
+    /// A pipe or a device.
     #[error("not a regular file; name the annotation file itself")]
     NotAFile,
+    /// A pattern that is none.
+    #[error("`path` names no file and is no pattern either: {reason}")]
+    BadPath {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A pattern that no file has the name of.
+    #[error("no file matches `path`; the first that was looked for is `{first}`")]
+    NothingMatches {
+        /// A name, or a pattern without braces.
+        first: String,
+    },
+    /// A folder of other files.
+    #[error(
+        "no data file in this folder or the folders in it; looked for were names that end in {endings}, also with .gz"
+    )]
+    NoDataFiles {
+        /// What was looked for.
+        endings: String,
+    },
+    /// Files of several formats.
+    #[error(
+        "files of {} formats: {}; name those of one by a pattern, as `path = \"folder/*.json\"`, or keep a `[[domain.dataset]]` for each",
+        formats.len(),
+        formats.join(", ")
+    )]
+    MixedFormats {
+        /// Each with how many files are of it, and the first of them.
+        formats: Vec<String>,
+    },
+    /// Packed bytes that are damaged, so that what was unpacked cannot be used.
+    #[error("{reason}. Of what could be unpacked: {problem}")]
+    Gzip {
+        /// What is wrong with the packed bytes.
+        reason: String,
+        /// What is wrong with what was unpacked.
+        problem: Box<DatasetProblem>,
+    },
+    /// A gzip bomb.
+    #[error(
+        "unpacked it is larger than {limit} bytes, {growth} times the packed file: no rows grow so; unpack it yourself if they do"
+    )]
+    GzipGrows {
+        /// The most that is unpacked.
+        limit: u64,
+        /// How many times the packed size that is.
+        growth: u64,
+    },
+    /// No room for an unpacked copy.
+    #[error(
+        "unpacking it fills {}, where temporary files lie, after {bytes} bytes; set TMPDIR to a folder with more room, or \
+         unpack the file yourself",
+        folder.display()
+    )]
+    TemporaryFull {
+        /// The folder for temporary files.
+        folder: PathBuf,
+        /// How much was written.
+        bytes: u64,
+    },
     /// No row at all.
     #[error("the file is empty or holds no rows; has it been written to its end?")]
     Empty,

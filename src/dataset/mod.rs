@@ -8,11 +8,13 @@
 //! (`row`). A further container is one file that implements `format::Rows` and one line in `format::FORMATS`; a further
 //! dialect is one file in `row`.
 
+mod braces;
 mod error;
 mod fault;
 mod files;
 mod filter;
 mod format;
+mod gzip;
 mod irregularity;
 mod joined;
 mod json_rows;

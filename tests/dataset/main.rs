@@ -4,6 +4,8 @@
 
 mod files;
 mod filter;
+mod gzip;
+mod listing;
 mod rows;
 mod scale;
 mod webdataset;

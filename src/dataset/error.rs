@@ -41,9 +41,69 @@ pub enum DatasetProblem {
     /// Nothing has that name.
     #[error("there is no such file; `path` starts from the config's folder")]
     NoFile,
-    /// A folder, a pipe or a device.
+    /// A pipe or a device.
     #[error("not a regular file; name the annotation file itself")]
     NotAFile,
+    /// A pattern that is none.
+    #[error("`path` names no file and is no pattern either: {reason}")]
+    BadPath {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A pattern that no file has the name of.
+    #[error("no file matches `path`; the first that was looked for is `{first}`")]
+    NothingMatches {
+        /// A name, or a pattern without braces.
+        first: String,
+    },
+    /// A folder of other files.
+    #[error(
+        "no data file in this folder or the folders in it; looked for were names that end in {endings}, also with .gz"
+    )]
+    NoDataFiles {
+        /// What was looked for.
+        endings: String,
+    },
+    /// Files of several formats.
+    #[error(
+        "files of {} formats: {}; name those of one by a pattern, as `path = \"folder/*.json\"`, or keep a `[[domain.dataset]]` for each",
+        formats.len(),
+        formats.join(", ")
+    )]
+    MixedFormats {
+        /// Each with how many files are of it, and the first of them.
+        formats: Vec<String>,
+    },
+    /// Packed bytes that are damaged, so that what was unpacked cannot be used.
+    #[error("{reason}. Of what could be unpacked: {problem}")]
+    Gzip {
+        /// What is wrong with the packed bytes.
+        reason: String,
+        /// What is wrong with what was unpacked.
+        problem: Box<DatasetProblem>,
+    },
+    /// A gzip bomb.
+    #[error(
+        "unpacked it is larger than {limit} bytes, {growth} times the packed file: no rows grow so; unpack it yourself if they do"
+    )]
+    GzipGrows {
+        /// The most that is unpacked.
+        limit: u64,
+        /// How many times the packed size that is.
+        growth: u64,
+    },
+    /// No room for an unpacked copy.
+    #[error(
+        "unpacking it fills {}, where temporary files lie, after {bytes} bytes; set TMPDIR to a folder with more room, or \
+         unpack the file yourself",
+        folder.display()
+    )]
+    TemporaryFull {
+        /// The folder for temporary files.
+        folder: PathBuf,
+        /// How much was written.
+        bytes: u64,
+    },
     /// No row at all.
     #[error("the file is empty or holds no rows; has it been written to its end?")]
     Empty,
@@ -69,6 +129,28 @@ pub enum DatasetProblem {
         expected: String,
         /// What is there.
         found: String,
+    },
+    /// An archive ends too early or is damaged; none of it can be used.
+    #[error(
+        "the archive breaks off or is damaged at byte {offset}: expected {expected}, found {found}; copy or write it again"
+    )]
+    BrokenArchive {
+        /// Where in the file.
+        offset: u64,
+        /// What would have been right.
+        expected: &'static str,
+        /// What is there.
+        found: String,
+    },
+    /// An archive of other things.
+    #[error(
+        "an archive of {members} files, none of which is a JSON, a caption, a picture or a video; the first is `{first}`"
+    )]
+    NoSamples {
+        /// How many files it holds.
+        members: u64,
+        /// The name of the first.
+        first: String,
     },
     /// More rows than a row number has room for.
     #[error("more than {max} rows; split the file")]
@@ -194,7 +276,7 @@ pub enum SampleProblem {
     /// Text that is none.
     #[error("`{key}` is not UTF-8 after its first {after} bytes")]
     NotUtf8 {
-        /// The key or the column.
+        /// The key, the column or the member.
         key: String,
         /// How much of the text is right.
         after: usize,
@@ -288,6 +370,20 @@ pub enum SampleProblem {
         /// How many there are.
         count: usize,
     },
+    /// Members of an archive without one that says anything of them.
+    #[error(
+        "neither a JSON nor a caption of that key; are the archive's files in the order of their names?"
+    )]
+    NoText,
+    /// A caption of nothing.
+    #[error("a caption, but no picture or video of that key")]
+    CaptionAlone,
+    /// Two members of an archive with one name.
+    #[error("the archive holds `{0}` twice")]
+    MemberTwice(String),
+    /// A member of an archive that has no bytes of its own.
+    #[error("`{0}` is a link or a sparse file; write the archive with the files themselves")]
+    MemberElsewhere(String),
     /// Media without placeholders, and no turn to put them into.
     #[error("{media} media, but no turn of the user to show them in")]
     NoUserTurn {

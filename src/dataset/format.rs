@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::filter::{Sieve, Sift};
 use super::media_root::MediaRoot;
-use super::{DatasetProblem, Fault, Progress, Sample, SampleError, llava, messages, parquet};
+use super::{
+    DatasetProblem, Fault, Progress, Sample, SampleError, llava, messages, parquet, webdataset,
+};
 use crate::blob::Blob;
 
 /// How a format is told and opened.
@@ -20,7 +22,12 @@ pub(super) struct Format {
 }
 
 /// Every format; the first that recognises a file opens it.
-pub(super) const FORMATS: &[Format] = &[messages::FORMAT, llava::FORMAT, parquet::FORMAT];
+pub(super) const FORMATS: &[Format] = &[
+    webdataset::FORMAT,
+    parquet::FORMAT,
+    messages::FORMAT,
+    llava::FORMAT,
+];
 
 /// How much of a file's start is shown to the formats: enough for the keys of most first rows.
 pub(super) const HEAD_BYTES: u64 = 64 << 10;

@@ -1,15 +1,18 @@
 //! A dataset of one file or of many, whose rows follow each other.
 
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
+use tempfile::TempPath;
 
 use super::error::Place;
-use super::files::{self, DataFile};
+use super::files::{self, DataFile, Listing};
 use super::filter::{Sieve, Sift};
 use super::format::{FORMATS, Format, HEAD_BYTES, Opened, Opening, Rows};
+use super::gzip::{self, Unpacked};
 use super::media_root::MediaRoot;
 use super::{
     Dataset, DatasetProblem, DatasetSpec, Fault, Filter, Progress, Sample, SampleError,
@@ -24,6 +27,8 @@ pub(super) struct Joined {
     len: u64,
     fingerprint: String,
     faults: Vec<Fault>,
+    /// Unpacked copies, which go with the dataset.
+    copies: Vec<TempPath>,
 }
 
 /// A file with what comes before it.
@@ -42,34 +47,153 @@ pub(super) fn open(
     spec: &DatasetSpec,
     progress: Progress<'_>,
 ) -> Result<Box<dyn Dataset>, DatasetProblem> {
-    let files = files::list(&spec.path)?;
+    let listing = files::list(&spec.path)?;
     let filter = spec.filter.as_ref().filter(|filter| !filter.is_empty());
     let sieve = filter.map(Sieve::new).transpose()?;
-    let media = Arc::new(media_root(spec)?);
-    let progress = Sum::new(files.len(), progress);
-    let opened: Vec<Result<(&Format, Opened), DatasetProblem>> = files
+    let media = Arc::new(media_root(spec, &listing.folder)?);
+    let progress = Sum::new(listing.files.len(), progress);
+    let ready: Vec<Result<Ready, DatasetProblem>> = listing
+        .files
         .par_iter()
         .enumerate()
         .map(|(number, file)| {
-            let format = recognise(&file.blob, spec.format.as_deref())?;
-            let opening = Opening {
-                blob: &file.blob,
-                sieve: sieve.as_ref(),
-                media: &media,
-                progress: &|done, total| progress.hear(number, done, total),
-            };
-            Ok((format, (format.open)(&opening)?))
+            let hear = |done, total| progress.hear(number, done, total);
+            Ready::new(file, spec.format.as_deref(), &hear)
         })
         .collect();
-    join(&files, opened, filter)
+    one_format(&listing.files, &ready)?;
+    let opened = ready
+        .into_par_iter()
+        .enumerate()
+        .map(|(number, ready)| {
+            let hear = |done, total| progress.hear(number, done, total);
+            ready?.open(sieve.as_ref(), &media, &hear)
+        })
+        .collect();
+    join(&listing, opened, filter)
 }
 
-fn media_root(spec: &DatasetSpec) -> Result<MediaRoot, DatasetProblem> {
-    let root = match (&spec.media_root, spec.path.is_dir()) {
-        (Some(root), _) => root.as_path(),
-        (None, true) => &spec.path,
-        (None, false) => spec.path.parent().unwrap_or(&spec.path),
-    };
+/// A file whose bytes can be read as they are, and whose format is known.
+struct Ready {
+    blob: Blob,
+    unpacked: Option<Unpacked>,
+    format: &'static Format,
+}
+
+/// A file with its rows.
+struct Open {
+    format: &'static Format,
+    opened: Opened,
+    copy: Option<TempPath>,
+}
+
+impl Ready {
+    fn new(
+        file: &DataFile,
+        said: Option<&str>,
+        progress: Progress<'_>,
+    ) -> Result<Self, DatasetProblem> {
+        // To unpack a file is half of the work, and to read it the other.
+        let whole = file.blob.open()?.len();
+        let unpacked = gzip::unpack(&file.blob, &|done| progress(done, 2 * whole))?;
+        let (blob, format) = match &unpacked {
+            Some(unpacked) => {
+                let blob = unpacked.blob();
+                let format = recognise(&blob, said);
+                (blob, format)
+            }
+            None => (file.blob.clone(), recognise(&file.blob, said)),
+        };
+        let claims = [".gz", ".tgz"]
+            .iter()
+            .any(|end| file.name.to_lowercase().ends_with(end));
+        match format {
+            Ok(format) => Ok(Self {
+                blob,
+                unpacked,
+                format,
+            }),
+            Err(problem) => Err(match (problem, unpacked) {
+                (
+                    problem,
+                    Some(Unpacked {
+                        damage: Some(damage),
+                        ..
+                    }),
+                ) => damage.problem(problem),
+                (DatasetProblem::Unrecognised { looks_like, known }, None) if claims => {
+                    DatasetProblem::Unrecognised {
+                        looks_like: format!("is no gzip, as its name says, and {looks_like}"),
+                        known,
+                    }
+                }
+                (problem, _) => problem,
+            }),
+        }
+    }
+
+    fn open(
+        self,
+        sieve: Option<&Sieve<'_>>,
+        media: &Arc<MediaRoot>,
+        progress: Progress<'_>,
+    ) -> Result<Open, DatasetProblem> {
+        let is_copy = self.unpacked.is_some();
+        let opened = (self.format.open)(&Opening {
+            blob: &self.blob,
+            sieve,
+            media,
+            progress: &|done, total| {
+                let before = if is_copy { total } else { 0 };
+                progress(before + done, before + total);
+            },
+        });
+        let (copy, damage) = match self.unpacked {
+            None => (None, None),
+            Some(Unpacked { copy, damage }) => (Some(copy), damage),
+        };
+        let opened = match (opened, damage) {
+            (Ok(opened), Some(damage)) => Opened {
+                faults: vec![damage.fault(opened.rows.total(), opened.faults)],
+                ..opened
+            },
+            (Err(problem), Some(damage)) => return Err(damage.problem(problem)),
+            (opened, None) => opened?,
+        };
+        Ok(Open {
+            format: self.format,
+            opened,
+            copy,
+        })
+    }
+}
+
+/// Refuses files of several formats: rows of one dataset are of one kind.
+fn one_format(
+    files: &[DataFile],
+    ready: &[Result<Ready, DatasetProblem>],
+) -> Result<(), DatasetProblem> {
+    let mut counted: Vec<(&str, u64, &str)> = Vec::new();
+    for (file, ready) in files.iter().zip(ready) {
+        let Ok(ready) = ready else { continue };
+        let title = ready.format.title;
+        match counted.iter_mut().find(|(known, ..)| *known == title) {
+            Some((_, count, _)) => *count += 1,
+            None => counted.push((title, 1, &file.name)),
+        }
+    }
+    if counted.len() < 2 {
+        return Ok(());
+    }
+    let formats = counted
+        .into_iter()
+        .map(|(title, count, first)| format!("{title} ({count}, the first is `{first}`)"))
+        .collect();
+    Err(DatasetProblem::MixedFormats { formats })
+}
+
+fn media_root(spec: &DatasetSpec, folder: &Path) -> Result<MediaRoot, DatasetProblem> {
+    let root = spec.media_root.as_deref().unwrap_or(folder);
     MediaRoot::open(root).map_err(|error| DatasetProblem::MediaRoot {
         path: root.to_owned(),
         reason: match error.kind() {
@@ -99,19 +223,24 @@ fn recognise(blob: &Blob, said: Option<&str>) -> Result<&'static Format, Dataset
 }
 
 fn join(
-    files: &[DataFile],
-    opened: Vec<Result<(&'static Format, Opened), DatasetProblem>>,
+    listing: &Listing,
+    opened: Vec<Result<Open, DatasetProblem>>,
     filter: Option<&Filter>,
 ) -> Result<Box<dyn Dataset>, DatasetProblem> {
+    let files = &listing.files;
     let several = files.len() > 1;
     let mut joined: Option<Joined> = None;
     let (mut sift, mut unusable, mut first_problem) = (Sift::default(), Vec::new(), None);
     let mut rows_before = 0;
     for (file, opened) in files.iter().zip(opened) {
-        let (format, opened) = match opened {
+        let Open {
+            format,
+            opened,
+            copy,
+        } = match opened {
             Ok(opened) => opened,
             Err(problem) => {
-                unusable.push((file, problem.to_string()));
+                unusable.push((file.name.as_str(), problem.to_string()));
                 first_problem.get_or_insert(problem);
                 continue;
             }
@@ -122,7 +251,9 @@ fn join(
             len: 0,
             fingerprint: String::new(),
             faults: Vec::new(),
+            copies: Vec::new(),
         });
+        joined.copies.extend(copy);
         sift.add(opened.sift);
         let name_of = |fault| Fault {
             file: file.name.clone(),
@@ -157,10 +288,12 @@ fn join(
     }
     // Of a file that does not open no one knows how many rows it has: as many as the others on average.
     let each = (rows_before / joined.parts.len() as u64).max(1);
+    let missing = listing.missing.iter();
+    unusable.extend(missing.map(|name| (name.as_str(), "there is no such file".to_owned())));
     joined
         .faults
         .extend(unusable.into_iter().map(|(file, reason)| Fault {
-            file: file.name.clone(),
+            file: file.to_owned(),
             reason,
             rows: each,
         }));

@@ -8,24 +8,28 @@
 //! (`row`). A further container is one file that implements `format::Rows` and one line in `format::FORMATS`; a further
 //! dialect is one file in `row`.
 
+mod braces;
 mod data_uri;
 mod error;
 mod fault;
 mod files;
 mod filter;
 mod format;
+mod gzip;
 mod irregularity;
 mod joined;
 mod json_rows;
 mod llava;
 mod media_root;
 mod messages;
+mod natural;
 mod order;
 mod parquet;
 mod row;
 mod sampling;
 mod scan;
 mod sniff;
+mod webdataset;
 
 use std::path::PathBuf;
 

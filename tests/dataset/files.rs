@@ -165,9 +165,8 @@ fn a_list_that_breaks_off_says_where() {
 #[test]
 fn files_that_are_no_datasets() {
     for (content, says) in [
-        (&b"\x1f\x8b\x08\0"[..], "gzip"),
         (
-            b"version https://git-lfs.github.com/spec/v1\n",
+            &b"version https://git-lfs.github.com/spec/v1\n"[..],
             "git lfs pull",
         ),
         (b"datasets:\n  - json_path: a.json", "mixture YAML"),
@@ -209,6 +208,11 @@ fn files_that_are_no_datasets() {
     let error = dataset::open(&fixture.spec).err().unwrap();
     assert!(error.to_string().contains("missing.json"), "{error}");
     fixture.spec.path = fixture.folder.path().to_owned();
+    assert!(matches!(
+        fixture.problem(),
+        DatasetProblem::NoDataFiles { .. }
+    ));
+    fixture.spec.path = "/dev/null".into();
     assert!(matches!(fixture.problem(), DatasetProblem::NotAFile));
 }
 

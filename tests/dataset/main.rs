@@ -5,11 +5,14 @@
 mod conformance;
 mod files;
 mod filter;
+mod gzip;
+mod listing;
 mod messages;
 mod parquet;
 mod rows;
 mod sampling;
 mod scale;
+mod webdataset;
 mod written;
 
 use std::path::PathBuf;

@@ -50,7 +50,7 @@ impl Dialect {
     }
 
     /// The dialect of a row, by its keys: the one that its file is in, or else another.
-    fn of(row: &Map<String, Value>, expected: Option<Self>) -> Option<Self> {
+    pub(super) fn of(row: &Map<String, Value>, expected: Option<Self>) -> Option<Self> {
         let has = |dialect: &Self| row.contains_key(dialect.key());
         expected.into_iter().chain(Self::ALL).find(has)
     }

@@ -1,0 +1,715 @@
+//! Archives: what webdataset writes and reads, what people bend, and what damage does.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use madmix::blob::Blob;
+use madmix::dataset::{self, DatasetProblem, Irregularity, MediaKind, Role, Sample, SampleProblem};
+use proptest::prelude::*;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use tar::{Builder, EntryType, Header};
+
+use super::{Fixture, row};
+
+/// What webdataset reads of the archives that its writers wrote.
+#[derive(Deserialize)]
+struct View {
+    archives: BTreeMap<String, Vec<Seen>>,
+}
+
+#[derive(Deserialize)]
+struct Seen {
+    key: String,
+    /// SHA-256 by ending.
+    members: BTreeMap<String, String>,
+    json: Option<String>,
+}
+
+pub(super) fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/dataset/webdataset")
+        .join(name)
+}
+
+fn view() -> View {
+    serde_json::from_slice(&fs_err::read(fixture("view.json")).unwrap()).unwrap()
+}
+
+/// Opens an archive of webdataset's.
+fn open_fixture(name: &str) -> Fixture {
+    Fixture::new(fs_err::read(fixture(name)).unwrap())
+}
+
+fn digest(blob: &Blob) -> String {
+    let bytes = blob.read(1 << 20).unwrap();
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// An archive of these files.
+pub(super) fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = Builder::new(Vec::new());
+    for (name, bytes) in files {
+        let mut header = Header::new_gnu();
+        // Names that the crate refuses as unsafe are put in as they are.
+        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        builder.append(&header, *bytes).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+fn question(text: &str) -> String {
+    row("", text)
+}
+
+/// The only sample of an archive of these files.
+fn read(files: &[(&str, &[u8])]) -> Result<Sample, SampleProblem> {
+    let fixture = Fixture::new(tar(files));
+    let dataset = fixture.open();
+    assert_eq!((dataset.len(), dataset.format()), (1, "WebDataset"));
+    dataset.read(0).map_err(|error| error.problem)
+}
+
+fn names(sample: &Sample) -> Vec<&str> {
+    sample
+        .media
+        .iter()
+        .map(|media| media.name.as_str())
+        .collect()
+}
+
+#[test]
+fn what_webdataset_writes_is_read_as_webdataset_reads_it() {
+    for (name, seen) in view().archives {
+        if Path::new(&name)
+            .extension()
+            .is_some_and(|ending| ending == "tgz")
+        {
+            continue;
+        }
+        let fixture = open_fixture(&name);
+        let dataset = fixture.open();
+        assert_eq!(dataset.len(), seen.len() as u64, "{name}");
+        assert!(dataset.faults().is_empty(), "{name}");
+        for (i, seen) in seen.iter().enumerate() {
+            let sample = dataset.read(i as u64);
+            if seen.key == "labelled" {
+                let error = sample.unwrap_err();
+                assert_eq!(
+                    (error.id.as_str(), error.problem),
+                    ("labelled", SampleProblem::NoText)
+                );
+                continue;
+            }
+            let sample = sample.unwrap();
+            let own_id = seen
+                .json
+                .as_ref()
+                .is_some_and(|json| json.contains("own id"));
+            assert_eq!(sample.id, if own_id { "own id" } else { &seen.key });
+            for media in &sample.media {
+                if media.blob.path().is_some() {
+                    assert_eq!(seen.key, "outside");
+                    continue;
+                }
+                // The key, the dot, and the ending that webdataset knows the member by.
+                let ending = &media.name[seen.key.len() + 1..];
+                assert_eq!(media.name, format!("{}.{ending}", seen.key));
+                assert_eq!(
+                    digest(&media.blob),
+                    seen.members[ending],
+                    "{name} {}",
+                    media.name
+                );
+            }
+            let known = |ending: &str| {
+                ["jpg", "png", "webp", "mp4"].contains(&ending.rsplit('.').next().unwrap())
+            };
+            let shown = seen.members.keys().filter(|ending| known(ending)).count();
+            assert_eq!(
+                sample.media.len(),
+                shown + usize::from(seen.key == "outside")
+            );
+        }
+    }
+}
+
+#[test]
+fn samples_of_every_kind() {
+    let fixture = open_fixture("kinds.tar");
+    let dataset = fixture.open();
+    let samples: BTreeMap<_, _> = (0..dataset.len())
+        .filter_map(|i| dataset.read(i).ok())
+        .map(|sample| (sample.id.clone(), sample))
+        .collect();
+    let texts = |id: &str| -> Vec<_> {
+        let turns = samples[id].turns.iter();
+        turns.map(|turn| (turn.role, turn.text.clone())).collect()
+    };
+    let exchange = |question: &str, answer: &str| {
+        vec![
+            (Role::User, question.to_owned()),
+            (Role::Assistant, answer.to_owned()),
+        ]
+    };
+    let names = |id: &str| names(&samples[id]);
+
+    assert_eq!(texts("own id"), exchange("<image>\nWhat?", "A cat."));
+    assert_eq!(names("own id"), ["plain.jpg"]);
+    // The path from before it was packed names nothing; there is one picture, and one in the archive.
+    assert_eq!(names("folder.v1/keyed"), ["folder.v1/keyed.png"]);
+    assert_eq!(
+        names("many"),
+        ["many.img1.jpg", "many.img2.jpg", "many.img10.jpg"]
+    );
+    assert_eq!(names("ordered"), ["ordered.img2.jpg", "ordered.img1.jpg"]);
+    assert_eq!(texts("captioned"), exchange("<image>", "A caption."));
+    assert_eq!(
+        texts("caption-in-json"),
+        exchange("<image>", "Another caption.")
+    );
+    assert_eq!(texts("energon"), exchange("<image>\nWhat?", "bare turns"));
+    assert_eq!(texts("clip"), exchange("<video>\nWhat happens?", "b"));
+    assert_eq!(samples["clip"].media[0].kind, MediaKind::Video);
+    assert!(names("words").is_empty());
+    let outside = &samples["outside"].media[0];
+    assert_eq!(outside.blob, Blob::Path(fixture.media("elsewhere/1.jpg")));
+    // A key is an id.
+    assert!(
+        samples
+            .values()
+            .all(|sample| !sample.irregularities.contains(&Irregularity::NoId))
+    );
+}
+
+#[test]
+fn rows_name_members_by_name_base_name_or_ending() {
+    let pictures: [(&str, &[u8]); 2] = [("./f/x.a.jpg", b"A"), ("./f/x.b.JPG", b"B")];
+    let with = |image: &str| {
+        let json = row(&format!(r#""image": {image}, "#), "<image><image>");
+        read(&[pictures[0], pictures[1], ("./f/x.json", json.as_bytes())])
+    };
+    for image in [
+        r#"["f/x.b.JPG", "f/x.a.jpg"]"#,
+        r#"["./f/x.b.JPG", "./f/x.a.jpg"]"#,
+        r#"["x.b.JPG", "x.a.jpg"]"#,
+        r#"["b.JPG", "a.jpg"]"#,
+        r#"["b.jpg", "a.jpg"]"#,
+    ] {
+        assert_eq!(
+            names(&with(image).unwrap()),
+            ["./f/x.b.JPG", "./f/x.a.jpg"],
+            "{image}"
+        );
+    }
+    assert_eq!(
+        names(&with(r#"["b.jpg", "b.jpg"]"#).unwrap()),
+        ["./f/x.b.JPG"; 2]
+    );
+    assert_eq!(
+        names(&with("null").unwrap()),
+        ["./f/x.a.jpg", "./f/x.b.JPG"]
+    );
+    assert_eq!(
+        names(&with(r#"["old/1.jpg", "old/2.jpg"]"#).unwrap()),
+        ["./f/x.a.jpg", "./f/x.b.JPG"]
+    );
+    // One in the archive, one beside it.
+    let mixed = with(r#"["other.jpg", "a.jpg"]"#).unwrap();
+    assert_eq!(names(&mixed), ["other.jpg", "./f/x.a.jpg"]);
+    assert!(mixed.media[0].blob.path().is_some() && mixed.media[1].blob.path().is_none());
+    // Not as many as there are: they lie elsewhere, and must not leave the root there.
+    for (path, problem) in [
+        (
+            "../../etc/passwd",
+            SampleProblem::MediaParent("../../etc/passwd".into()),
+        ),
+        (
+            "/etc/passwd",
+            SampleProblem::MediaAbsolute("/etc/passwd".into()),
+        ),
+    ] {
+        assert_eq!(
+            with(&format!(r#"["{path}", "a.jpg"]"#)).unwrap_err(),
+            problem
+        );
+    }
+    let mut three = with(r#"["1.jpg", "2.jpg", "3.jpg"]"#);
+    assert!(
+        matches!(three, Err(SampleProblem::Placeholders { images: 3, .. })),
+        "{three:?}"
+    );
+    three = with(r#""1.jpg""#);
+    assert!(
+        matches!(three, Err(SampleProblem::Placeholders { images: 1, .. })),
+        "{three:?}"
+    );
+}
+
+#[test]
+fn names_are_never_paths() {
+    let json = question("<image>");
+    for key in ["/etc/x", "../../x", "a/../../x", "C:\\x"] {
+        let picture = format!("{key}.jpg");
+        let text = format!("{key}.json");
+        let fixture = Fixture::new(tar(&[(&picture, b"P"), (&text, json.as_bytes())]));
+        let sample = fixture.open().read(0).unwrap();
+        assert_eq!(
+            (sample.id.as_str(), names(&sample)),
+            (key, vec![picture.as_str()])
+        );
+        assert_eq!(sample.media[0].blob.read(9).unwrap(), b"P");
+    }
+}
+
+#[test]
+fn samples_that_cannot_be_used_cost_themselves_alone() {
+    let good = question("<image>");
+    let good = good.as_bytes();
+    let archive = tar(&[
+        ("README.md", b"read me"),
+        ("0.jpg", b"P"),
+        ("0.json", good),
+        ("1.jpg", b"P"),
+        ("2.json", b"{\"id\": \"\xff\"}"),
+        ("3.json", b"{\"conversations\": [{\"from\""),
+        ("4.json", good),
+        ("4.jpg", b"P"),
+        ("4.JPG", b"Q"),
+        ("5.txt", b"A caption of nothing."),
+        ("6.jpg", b"P"),
+        ("6.txt", b"caf\xe9"),
+        ("7.json", b"{\"width\": 1}"),
+        ("8.json", b"3"),
+        ("9.cls", b"9"),
+        ("10.jpg", b"P"),
+        ("10.json", good),
+        ("dir.v1/", b""),
+        (".hidden.json", b"{}"),
+        ("a/._10.jpg", b"\0\x05\x16\x07"),
+        ("__meta__/x.json", b"{}"),
+        // Not beside the first of that key.
+        ("0.png", b"P"),
+    ]);
+    let fixture = Fixture::new(archive);
+    let dataset = fixture.open();
+    let read: Vec<_> = (0..dataset.len()).map(|i| dataset.read(i)).collect();
+    let ids: Vec<_> = read
+        .iter()
+        .map(|sample| {
+            sample
+                .as_ref()
+                .map_or_else(|error| error.id.clone(), |sample| sample.id.clone())
+        })
+        .collect();
+    assert_eq!(
+        ids,
+        ["0", "1", "2", "3", "4", "5", "6", "7", "8", "10", "0"]
+    );
+    let problems: Vec<_> = read
+        .iter()
+        .map(|sample| sample.as_ref().err().map(|error| error.problem.to_string()))
+        .collect();
+    let says = [
+        "",
+        "neither a JSON nor a caption",
+        "not valid JSON",
+        "not valid JSON",
+        "the archive holds `4.JPG` twice",
+        "no picture or video of that key",
+        "`6.txt` is not UTF-8 at byte 3",
+        "`conversations",
+        "`the row` is a number, expected an object",
+        "",
+        "neither a JSON nor a caption",
+    ];
+    for (problem, says) in problems.iter().zip(says) {
+        match problem {
+            None => assert!(says.is_empty(), "expected {says}"),
+            Some(problem) => assert!(!says.is_empty() && problem.contains(says), "{problem}"),
+        }
+    }
+    for (i, sample) in read.iter().enumerate() {
+        let row = sample
+            .as_ref()
+            .map_or_else(|error| error.row, |sample| sample.row);
+        assert_eq!(row, i as u64);
+    }
+}
+
+#[test]
+fn links_and_sparse_files_are_refused() {
+    let good = question("<image>");
+    for kind in [EntryType::Symlink, EntryType::Link, EntryType::GNUSparse] {
+        let mut builder = Builder::new(Vec::new());
+        let mut link = Header::new_gnu();
+        link.set_entry_type(kind);
+        link.set_size(0);
+        link.set_path("a.jpg").unwrap();
+        if kind != EntryType::GNUSparse {
+            link.set_link_name("/etc/passwd").unwrap();
+        }
+        link.set_cksum();
+        builder.append(&link, &b""[..]).unwrap();
+        for name in ["a.json", "b.json"] {
+            let mut header = Header::new_gnu();
+            header.set_path(name).unwrap();
+            header.set_size(good.len() as u64);
+            header.set_cksum();
+            builder.append(&header, good.as_bytes()).unwrap();
+        }
+        let fixture = Fixture::new(builder.into_inner().unwrap());
+        let dataset = fixture.open();
+        let problem = dataset.read(0).unwrap_err().problem;
+        assert_eq!(
+            problem,
+            SampleProblem::MemberElsewhere("a.jpg".into()),
+            "{kind:?}"
+        );
+        // The steps after it are right.
+        assert!(matches!(
+            dataset.read(1).unwrap_err().problem,
+            SampleProblem::Placeholders { .. }
+        ));
+        assert_eq!(dataset.read(1).unwrap_err().id, "b");
+    }
+}
+
+#[test]
+fn irregularities_of_rows() {
+    let jpg: (&str, &[u8]) = ("x.jpg", b"P");
+    let with = |json: &str| read(&[jpg, ("x.json", json.as_bytes())]);
+    // A list for a string, null, a stray key, a list of one row, a byte order mark, ids of numbers.
+    for json in [
+        row(r#""image": ["x.jpg"], "#, "<image>"),
+        row(r#""image": null, "#, "<image>"),
+        row(r#""image": "", "id": null, "#, "<image>"),
+        row(r#""stray": {"a": [1]}, "#, "<image>"),
+        format!("[{}]", question("<image>")),
+        format!("\u{feff}{}", question("<image>")),
+        "\u{feff} [{\"from\": \"human\", \"value\": \"<image>\"}]".to_owned(),
+    ] {
+        let sample = with(&json).unwrap();
+        assert_eq!(
+            (sample.id.as_str(), names(&sample)),
+            ("x", vec!["x.jpg"]),
+            "{json}"
+        );
+        assert!(sample.irregularities.is_empty(), "{json}");
+    }
+    assert_eq!(with(&row(r#""id": 7, "#, "<image>")).unwrap().id, "7");
+    let missing = with(&question("no placeholder")).unwrap();
+    assert_eq!(missing.irregularities, [Irregularity::PlaceholderMissing]);
+    assert!(matches!(
+        with(&question("<image><image>")),
+        Err(SampleProblem::Placeholders { images: 1, .. })
+    ));
+    let turn = |from: &str, value: &str| format!(r#"{{"from": "{from}", "value": "{value}"}}"#);
+    let out_of_order = format!(
+        r#"{{"conversations": [{}, {}]}}"#,
+        turn("gpt", "a"),
+        turn("human", "<image>")
+    );
+    assert_eq!(
+        with(&out_of_order).unwrap().irregularities,
+        [Irregularity::TurnsOutOfOrder]
+    );
+    let shown = format!(
+        r#"{{"conversations": [{}, {}]}}"#,
+        turn("human", "q"),
+        turn("gpt", "<image>")
+    );
+    assert!(matches!(
+        with(&shown),
+        Err(SampleProblem::PlaceholderRole { .. })
+    ));
+    // A placeholder and no picture.
+    let alone = read(&[("x.json", question("<image>").as_bytes())]);
+    assert!(matches!(
+        alone,
+        Err(SampleProblem::Placeholders { images: 0, .. })
+    ));
+}
+
+#[test]
+fn filters_see_rows_names_and_members() {
+    let source =
+        |source: &str, image: &str| row(&format!(r#""data_source": "{source}", {image}"#), "q");
+    let (a, b) = (
+        source("a", ""),
+        source("b", r#""image": "old/coco/1.jpg", "#),
+    );
+    let archive = tar(&[
+        ("f/0.jpg", b"P"),
+        ("f/0.json", a.as_bytes()),
+        ("f/1.jpg", b"P"),
+        ("f/1.json", b.as_bytes()),
+        ("g/2.mp4", b"V"),
+        ("g/2.txt", b"caption"),
+        ("g/3.json", a.as_bytes()),
+        ("g/4.json", b.as_bytes()),
+        ("g/5.json", b"{"),
+        ("g/6.jpg", b"P"),
+    ]);
+    let kept = |filter: &str| {
+        let fixture = Fixture::filtered(&archive, filter);
+        let dataset = fixture.open();
+        (0..dataset.len())
+            .map(|i| {
+                dataset
+                    .read(i)
+                    .map_or_else(|error| error.row, |sample| sample.row)
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(kept(r#"{"data_source": ["a"]}"#), [0, 3]);
+    assert_eq!(kept(r#"{"data_source": ["b"]}"#), [1, 4]);
+    assert_eq!(kept(r#"{"media": "f"}"#), [0, 1]);
+    assert_eq!(kept(r#"{"path": "coco"}"#), [1, 4]);
+    assert_eq!(kept(r#"{"path": "mp4$"}"#), [2]);
+    assert_eq!(kept(r#"{"modality": ["image"]}"#), [0, 1, 4]);
+    assert_eq!(kept(r#"{"modality": ["video"]}"#), [2]);
+    assert_eq!(kept(r#"{"modality": ["text"]}"#), [3]);
+    let problem = Fixture::filtered(&archive, r#"{"data_source": ["z"]}"#)
+        .problem()
+        .to_string();
+    assert!(problem.contains("none of its 7 rows"), "{problem}");
+}
+
+#[test]
+fn fingerprints_are_of_names_sizes_and_places() {
+    let of = |archive: Vec<u8>| Fixture::new(archive).open().fingerprint().to_owned();
+    let json = question("q");
+    let base = of(tar(&[("a.json", json.as_bytes())]));
+    let mut timed = Builder::new(Vec::new());
+    let mut header = Header::new_gnu();
+    header.set_path("a.json").unwrap();
+    header.set_size(json.len() as u64);
+    header.set_mtime(1_700_000_000);
+    header.set_uid(1000);
+    header.set_mode(0o600);
+    header.set_cksum();
+    timed.append(&header, json.as_bytes()).unwrap();
+    assert_eq!(of(timed.into_inner().unwrap()), base);
+    assert_ne!(of(tar(&[("b.json", json.as_bytes())])), base);
+    assert_ne!(of(tar(&[("a.json", format!("{json} ").as_bytes())])), base);
+    assert_ne!(
+        of(tar(&[("x.cls", b"1"), ("a.json", json.as_bytes())])),
+        base
+    );
+}
+
+/// Ten samples of a picture of 2 KB and a row, in the order of their names.
+fn ten() -> Vec<u8> {
+    let json = question("<image>");
+    let names: Vec<_> = (0..10)
+        .map(|i| (format!("{i}.jpg"), format!("{i}.json")))
+        .collect();
+    let files: Vec<(&str, &[u8])> = names
+        .iter()
+        .flat_map(|(jpg, text)| {
+            [
+                (jpg.as_str(), &[7; 2000][..]),
+                (text.as_str(), json.as_bytes()),
+            ]
+        })
+        .collect();
+    tar(&files)
+}
+
+#[test]
+fn an_archive_cut_anywhere_never_passes_for_whole() {
+    let whole = ten();
+    // A header and a body of 2,000 bytes, a header and a body of less than a block.
+    let sample = 512 + 2048 + 512 + 512;
+    for cut in (0..=10 * sample).step_by(256).skip(1) {
+        let fixture = Fixture::new(&whole[..cut]);
+        // What comes after the body to its block's end is nothing.
+        let dataset = match dataset::open(&fixture.spec) {
+            Ok(dataset) => dataset,
+            Err(error) => {
+                assert!(cut < sample, "{cut}: {error}");
+                continue;
+            }
+        };
+        let [fault] = dataset.faults() else {
+            panic!("{cut}: {:?}", dataset.faults())
+        };
+        assert_eq!((fault.file.as_str(), fault.rows), ("rows", 1));
+        assert!(
+            fault.reason.contains("breaks off or is damaged at byte"),
+            "{fault}"
+        );
+        let expected = cut / sample;
+        let got = dataset.len() as usize;
+        let end_of_json = expected * sample + sample - 256;
+        assert!(
+            got == expected || (cut >= end_of_json && got == expected + 1),
+            "{cut}: {got}"
+        );
+        for i in 0..dataset.len() {
+            let sample = dataset.read(i).unwrap();
+            assert_eq!(sample.media[0].blob.read(2000).unwrap().len(), 2000);
+        }
+    }
+    // The end mark is a block of zeros.
+    let fixture = Fixture::new(&whole[..10 * sample + 512]);
+    assert!(fixture.open().faults().is_empty());
+}
+
+#[test]
+fn a_damaged_header_costs_what_comes_after_it() {
+    let mut damaged = ten();
+    let sample = 512 + 2048 + 512 + 512;
+    damaged[4 * sample + 3] ^= 1;
+    let fixture = Fixture::new(&damaged);
+    let dataset = fixture.open();
+    // The group before may go on behind the damage, so it counts as lost.
+    assert_eq!(dataset.len(), 3);
+    let [fault] = dataset.faults() else {
+        panic!("{:?}", dataset.faults())
+    };
+    assert!(
+        fault.reason.contains(&format!("at byte {}", 4 * sample))
+            && fault.reason.contains("checksum"),
+        "{fault}"
+    );
+    assert!((7..=8).contains(&fault.rows), "{fault}");
+
+    // At the start: nothing is left, and the damage is the reason.
+    let mut first = ten();
+    first[512 + 2048 + 10] ^= 1;
+    let problem = Fixture::new(&first).problem();
+    assert!(
+        matches!(problem, DatasetProblem::BrokenArchive { offset: 2560, .. }),
+        "{problem}"
+    );
+}
+
+#[test]
+fn a_size_without_end_is_a_cut() {
+    for size in [1 << 33, u64::MAX / 2, u64::MAX] {
+        let mut archive = ten();
+        archive.truncate(10 * (512 + 2048 + 512 + 512));
+        let mut header = Header::new_gnu();
+        header.set_path("huge.jpg").unwrap();
+        header.set_size(size);
+        header.set_cksum();
+        archive.extend(header.as_bytes());
+        archive.extend([1; 700]);
+        let fixture = Fixture::new(archive);
+        let dataset = fixture.open();
+        assert_eq!(dataset.len(), 10, "{size}");
+        let [fault] = dataset.faults() else {
+            panic!("{:?}", dataset.faults())
+        };
+        let says = format!("700 of the {size} bytes of `huge.jpg`");
+        assert!(fault.reason.contains(&says), "{fault}");
+    }
+}
+
+#[test]
+fn archives_without_samples() {
+    let empty = tar(&[]);
+    assert!(matches!(
+        Fixture::new(&empty).problem(),
+        DatasetProblem::Empty
+    ));
+    assert!(matches!(
+        Fixture::new([0; 10240]).problem(),
+        DatasetProblem::Empty
+    ));
+    let inner = ten();
+    let nested = tar(&[("inner.tar", &inner)]);
+    let problem = Fixture::new(nested).problem().to_string();
+    assert!(
+        problem.contains("1 files") && problem.contains("`inner.tar`"),
+        "{problem}"
+    );
+}
+
+#[test]
+fn archives_put_behind_each_other_lose_the_second() {
+    let joined = [ten(), ten()].concat();
+    let fixture = Fixture::new(joined);
+    let dataset = fixture.open();
+    assert_eq!(dataset.len(), 10);
+    let [fault] = dataset.faults() else {
+        panic!("{:?}", dataset.faults())
+    };
+    assert!(
+        fault.reason.contains("cat") && (10..=11).contains(&fault.rows),
+        "{fault}"
+    );
+}
+
+#[test]
+fn an_archive_that_changes_is_found_out_by_the_row() {
+    let fixture = Fixture::new(ten());
+    let dataset = fixture.open();
+    fs_err::write(&fixture.spec.path, [7; 9000]).unwrap();
+    assert!(matches!(
+        dataset.read(0).unwrap_err().problem,
+        SampleProblem::Io(_)
+    ));
+    fs_err::write(&fixture.spec.path, b"").unwrap();
+    assert!(matches!(
+        dataset.read(9).unwrap_err().problem,
+        SampleProblem::Io(_)
+    ));
+}
+
+#[test]
+fn no_file_stays_open() {
+    let fixture = Fixture::new(ten());
+    let dataset = fixture.open();
+    let samples: Vec<_> = (0..10).map(|i| dataset.read(i).unwrap()).collect();
+    let path = fs_err::canonicalize(&fixture.spec.path).unwrap();
+    let open = fs_err::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter_map(Result::ok);
+    assert!(
+        !open
+            .filter_map(|fd| fs_err::read_link(fd.path()).ok())
+            .any(|to| to == path)
+    );
+    assert!(
+        samples
+            .iter()
+            .all(|sample| sample.media[0].blob.read(2000).is_ok())
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Bytes changed at random make errors, faults or failures, never a panic, and never media from elsewhere.
+    #[test]
+    fn damaged_archives_never_panic(
+        name in prop::sample::select(vec!["kinds.tar", "long.tar", "long_gnu.tar"]),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40),
+        cut: prop::sample::Index,
+    ) {
+        let mut content = fs_err::read(fixture(name)).unwrap();
+        content.truncate(cut.index(content.len() + 1));
+        if !content.is_empty() {
+            for (at, byte) in changes {
+                let at = at.index(content.len());
+                content[at] = byte;
+            }
+        }
+        let fixture = Fixture::new(&content);
+        if let Ok(dataset) = dataset::open(&fixture.spec) {
+            for i in 0..dataset.len() {
+                let Ok(sample) = dataset.read(i) else { continue };
+                let root = fixture.media("");
+                prop_assert!(sample.media.iter().all(|media| media.blob.path().is_none_or(|path| path.starts_with(&root))));
+            }
+        }
+    }
+}

@@ -7,6 +7,7 @@ mod cached;
 mod compare;
 mod export;
 mod extract;
+mod ground;
 mod make;
 mod memory;
 mod models;

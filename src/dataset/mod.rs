@@ -150,6 +150,9 @@ pub trait Dataset: Send + Sync {
     /// What the format is called in messages.
     fn format(&self) -> &str;
 
+    /// How many files its rows come from.
+    fn files(&self) -> usize;
+
     /// Files, and ends of files, that cannot be used; the rows that are there do not come from them.
     fn faults(&self) -> &[Fault];
 }

@@ -272,12 +272,11 @@ impl Preparer {
     /// Whatever makes a picture or clip unusable, as the failure to be recorded.
     pub fn load(&self, measured: &Measured, dataset: &dyn Dataset) -> Result<Vec<Input>, Failure> {
         let failure = |reason: &str| Failure::new(measured.row, &measured.id, reason);
-        let again = match measured.is_bare {
-            true => Some(
-                self.media_again(measured, dataset)
-                    .map_err(|it| failure(&it))?,
-            ),
-            false => None,
+        let again = if measured.is_bare {
+            let again = self.media_again(measured, dataset);
+            Some(again.map_err(|reason| failure(&reason))?)
+        } else {
+            None
         };
         let mut visuals = Vec::with_capacity(measured.media.len());
         for (i, seen) in measured.media.iter().enumerate() {

@@ -19,11 +19,16 @@ use serde_saphyr::{Options, SnippetMode, Spanned};
 use super::normalised;
 use crate::blob::{Blob, url_of};
 use crate::dataset::SamplingStrategy;
+use crate::reason::reason;
 
 /// Bytes of a mixture file; the published ones have some ten thousand.
 const MAX_BYTES: u64 = 4 << 20;
 /// Bytes of a path. An alias may stand for a text many times, so that a small file could hold more than memory does.
 const MAX_PATH_BYTES: usize = 4096;
+
+/// What is said beside a reader's error.
+const SHAPE: &str =
+    "a mixture file has `datasets:` with a list of entries, each with a `json_path`";
 
 const KEYS: [&str; 2] = ["json_path", "sampling_strategy"];
 
@@ -93,7 +98,7 @@ impl MixtureYaml {
         };
         let bytes = Blob::at(path)
             .read(MAX_BYTES)
-            .map_err(|error| wrong(error.to_string()))?;
+            .map_err(|error| wrong(reason(&error)))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
                 .iter()
@@ -234,10 +239,10 @@ fn read_yaml<T: serde::de::DeserializeOwned>(
         let plain = serde_saphyr::render_options! { snippets: SnippetMode::Off, };
         let message = error.render_with_options(plain);
         let message = match message.rsplit_once(" at line ") {
-            Some((message, _)) => message.to_owned(),
-            None => message,
+            Some((message, _)) => message,
+            None => &message,
         };
-        (place, message)
+        (place, format!("{message}; {SHAPE}"))
     })
 }
 

@@ -524,7 +524,7 @@ impl From<ResamplerName> for Resampler {
 }
 
 /// `a/b/../c` as `a/c`, without asking the file system.
-fn normalised(path: &Path) -> PathBuf {
+pub(crate) fn normalised(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {

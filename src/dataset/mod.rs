@@ -19,6 +19,7 @@ mod json_rows;
 mod llava;
 mod media_root;
 mod order;
+mod peek;
 mod row;
 mod sampling;
 mod scan;
@@ -33,6 +34,7 @@ pub use format::{format_names, is_format};
 pub use irregularity::Irregularity;
 pub use json_rows::{MAX_ROW_BYTES, MAX_ROW_VALUES};
 pub use order::order;
+pub use peek::{NotADataset, Peek, Shape, peek};
 pub use sampling::SamplingStrategy;
 
 use crate::blob::Blob;

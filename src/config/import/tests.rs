@@ -160,9 +160,10 @@ fn mistakes_are_named() {
 
 #[test]
 fn long_lists_of_entries_are_cut() {
-    let mix: String = (0..50)
+    let entries: Vec<_> = (0..50)
         .map(|i| format!("- json_path: {i}.json\n"))
         .collect();
+    let mix = entries.concat();
     let error = read(
         &format!("datasets:\n{mix}"),
         "[[import]]\npath = \"mix.yaml\"\n",
@@ -171,5 +172,58 @@ fn long_lists_of_entries_are_cut() {
     assert!(
         error.contains("19.json (line 21) and 30 more: add"),
         "{error}"
+    );
+}
+
+#[test]
+fn the_import_that_is_shipped_divides_published_files() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    let text = fs_err::read_to_string(folder.join("llava_next_mixture.toml")).unwrap();
+    let mix: String = [
+        "real_vision_flan/llava_next_fit_mix_filtered_text_wild_738590",
+        "real_vision_flan/MathV360K_TabMWP_22462",
+        "real_vision_flan/MathV360K_MapQA_5235",
+        "cauldron/mapqa_37417_llava_format",
+        "cauldron/iam_5663",
+        "real_vision_flan/MathV360K_TQA_10181",
+        "real_vision_flan/Evol-Instruct-GPT4-Turbo-143000",
+        "cauldron/st_vqa_17247_llava_format",
+        "ureader_new/ureader_kg_sft",
+        "real_vision_flan/MathV360K_VizWiz_6614",
+    ]
+    .iter()
+    .map(|path| format!("- json_path: /data/{path}.json\n"))
+    .collect::<Vec<_>>()
+    .concat();
+    let place = tempfile::tempdir().unwrap();
+    fs_err::create_dir(place.path().join("data")).unwrap();
+    fs_err::write(
+        place.path().join("data/single_image.yaml"),
+        format!("datasets:\n{mix}"),
+    )
+    .unwrap();
+    let path = place.path().join("mix.toml");
+    fs_err::write(&path, text).unwrap();
+    let config = Config::read(&path).unwrap();
+    let counts: Vec<_> = config
+        .domains
+        .iter()
+        .map(|domain| {
+            (
+                domain.name.as_str(),
+                domain.human.is_some(),
+                domain.datasets.len(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            ("General", true, 3),
+            ("Doc/Chart/Screen", true, 3),
+            ("Math/Reasoning", true, 2),
+            ("Language", true, 1),
+            ("General OCR", true, 1),
+        ]
     );
 }

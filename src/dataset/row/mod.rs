@@ -25,7 +25,7 @@ pub(super) enum Dialect {
 
 impl Dialect {
     /// Every dialect; a row is of the first whose key it has.
-    const ALL: [Self; 1] = [Self::Llava];
+    pub(super) const ALL: [Self; 1] = [Self::Llava];
 
     /// The key that its turns stand under.
     pub(super) const fn key(self) -> &'static str {

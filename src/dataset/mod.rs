@@ -25,6 +25,7 @@ mod messages;
 mod natural;
 mod order;
 mod parquet;
+mod peek;
 mod row;
 mod sampling;
 mod scan;
@@ -41,6 +42,7 @@ pub use irregularity::Irregularity;
 pub use json_rows::{MAX_ROW_BYTES, MAX_ROW_VALUES};
 pub use order::order;
 pub use parquet::ParquetProblem;
+pub use peek::{NotADataset, Peek, Shape, peek};
 pub use sampling::SamplingStrategy;
 
 use crate::blob::Blob;

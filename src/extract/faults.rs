@@ -115,7 +115,9 @@ mod tests {
                 row: index,
                 id: String::new(),
                 place: None,
-                problem: SampleProblem::NoTurns { key: "conversations" },
+                problem: SampleProblem::NoTurns {
+                    key: "conversations",
+                },
             })
         }
 

@@ -20,6 +20,8 @@ mod fake_driver;
 mod faults;
 mod growth;
 mod help;
+mod import;
+mod init;
 mod interruption;
 mod memory;
 mod models;

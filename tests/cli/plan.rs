@@ -91,6 +91,19 @@ fn a_bad_config_is_wrong_usage() {
 }
 
 #[test]
+fn every_dataset_that_does_not_open_is_named() {
+    let project = Project::new();
+    project.write("words.jsonl", "");
+    fs_err::remove_file(project.path("pictures.jsonl")).unwrap();
+    let ended = project.madmix(&["plan", "mix.toml"]).expect(1);
+    assert!(ended.stdout.is_empty(), "{ended}");
+    for name in ["words", "pictures"] {
+        let named = format!("error: dataset `{name}`");
+        assert!(ended.stderr.contains(&named), "{ended}");
+    }
+}
+
+#[test]
 fn no_device_is_needed() {
     let project = Project::new();
     project.edit("mix.toml", "device = \"cpu\"", "device = \"cuda:99\"");

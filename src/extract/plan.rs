@@ -18,6 +18,8 @@ pub struct DatasetPlan {
     pub tally: Tally,
     /// The same of each shard.
     pub shards: BTreeMap<u32, Tally>,
+    /// The longest sample, in tokens.
+    pub longest: u64,
     /// Samples that cannot be used, as far as can be told without decoding pictures.
     pub failures: Vec<Failure>,
 }
@@ -29,7 +31,10 @@ impl DatasetPlan {
             ..Tally::default()
         };
         match measured {
-            Ok(sample) => tally.tokens = sample.tokens() as u64,
+            Ok(sample) => {
+                tally.tokens = sample.tokens() as u64;
+                self.longest = self.longest.max(tally.tokens);
+            }
             Err(failure) => {
                 tally.failures = 1;
                 self.failures.push(failure);
@@ -45,6 +50,7 @@ impl DatasetPlan {
         for (shard, tally) in other.shards {
             *self.shards.entry(shard).or_default() += tally;
         }
+        self.longest = self.longest.max(other.longest);
         self.failures.extend(other.failures);
     }
 }

@@ -27,6 +27,8 @@ mod memory;
 mod models;
 mod old_files;
 mod other_run;
+mod plan;
+mod plan_findings;
 mod project;
 mod ranks;
 mod report;

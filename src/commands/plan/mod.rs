@@ -55,14 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     );
     let preparer = ground.preparer()?;
     let cost = Cost::new(&checkpoint.family, &config.extract.layers)?;
-    let domains = ground.open_datasets(|spec, progress| {
-        let dataset = dataset::open_with(&spec.spec(), progress)?;
-        Ok(Opened {
-            name: spec.name.clone(),
-            chosen: extract::order(dataset.as_ref(), &config.extract),
-            dataset,
-        })
-    })?;
+    let domains = open_all(&ground)?;
     let mut subjects = Vec::new();
     for (domain, datasets) in config.domains.iter().zip(domains.iter()) {
         subjects.extend(datasets.iter().map(|opened| Subject {
@@ -103,6 +96,36 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     }
     within_limits(&subjects, &survey, config.extract.max_failure_rate)?;
     Ok(Ending::Done)
+}
+
+/// Opens all datasets; says of all that cannot be opened why.
+fn open_all(ground: &Ground) -> Result<Vec<Vec<Opened>>> {
+    let extract = &ground.config.extract;
+    let domains = ground.open_datasets(|spec, progress| {
+        let opened = dataset::open_with(&spec.spec(), progress);
+        Ok(opened.map(|dataset| Opened {
+            name: spec.name.clone(),
+            chosen: extract::order(dataset.as_ref(), extract),
+            dataset,
+        }))
+    })?;
+    let mut broken = None;
+    let mut sound = Vec::new();
+    for datasets in domains {
+        let mut opened = Vec::new();
+        for dataset in datasets {
+            match dataset {
+                Ok(dataset) => opened.push(dataset),
+                Err(error) => {
+                    if let Some(before) = broken.replace(anyhow::Error::from(error)) {
+                        terminal::error(&before);
+                    }
+                }
+            }
+        }
+        sound.push(opened);
+    }
+    broken.map_or(Ok(sound), Err)
 }
 
 /// Holds the samples and the files of all datasets against the limit; says all that exceeds it.

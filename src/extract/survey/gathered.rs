@@ -132,15 +132,14 @@ mod tests {
     fn large_is_what_exceeds_ten_medians() {
         let mut gathered = Gathered::default();
         let pixels = [100, 100, 1000, 90, 1001, 5000, 110];
-        gathered.shown = (0..)
-            .zip(pixels)
-            .rev()
-            .map(|(index, pixels)| Shown {
+        for (index, pixels) in (0..).zip(pixels) {
+            gathered.shown.push(Shown {
                 index,
                 pixels,
                 number: 0,
-            })
-            .collect();
+            });
+        }
+        gathered.shown.reverse();
         // The median of seven is 110.
         gathered.note_large(|index, _| Example {
             row: index,

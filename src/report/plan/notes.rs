@@ -6,7 +6,7 @@ use crate::report::align::{align, shortened, shown};
 /// Lines of a table; what is beyond is in the JSON.
 const SHOWN: usize = 20;
 /// Columns of a reason.
-const REASON: usize = 90;
+const REASON: usize = 200;
 
 /// What occurs more than once; nothing if all is different.
 pub(super) fn duplicates(survey: &Survey) -> String {

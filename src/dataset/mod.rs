@@ -104,7 +104,7 @@ impl Role {
 pub struct Media {
     /// Which of the two.
     pub kind: MediaKind,
-    /// The path as the row writes it, the same on every machine.
+    /// The path or URL as the row writes it, the same on every machine; of bytes in the row what they are, in short.
     pub name: String,
     /// Its bytes: below the media root, or inside the dataset. Whether they exist is found when they are decoded.
     pub blob: Blob,
@@ -166,7 +166,7 @@ pub struct DatasetSpec {
     pub name: String,
     /// The annotation file, a folder or a pattern of such; or a URL.
     pub path: PathBuf,
-    /// The folder that media paths start from and may not leave; by default the annotation file's.
+    /// The folder or URL that media paths start from and may not leave; by default the annotation file's.
     pub media_root: Option<PathBuf>,
     /// The format by its name in [`format_names`]; told from the content if not said.
     pub format: Option<String>,

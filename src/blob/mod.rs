@@ -15,6 +15,7 @@ use std::sync::Arc;
 use tempfile::TempPath;
 
 pub use reader::Reader;
+pub use remote::{Found, again, is_of_machine, list, shown};
 
 /// Where some bytes lie.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -19,6 +19,7 @@ mod json_rows;
 mod llava;
 mod media_root;
 mod order;
+mod remote_files;
 mod row;
 mod sampling;
 mod scan;

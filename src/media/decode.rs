@@ -1,5 +1,6 @@
 //! From bytes to [`Rgb`], whatever the format, within limits.
 
+use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 
 use image::error::ImageError;
@@ -11,7 +12,7 @@ use super::format::Format;
 use super::gif::FirstFrame;
 use super::guard::guarded;
 use super::{Limits, MediaError, Orientation, Rgb, Size, jpeg, raster};
-use crate::blob::{Blob, Reader};
+use crate::blob::{self, Blob, Reader};
 
 /// Reads and decodes a picture.
 ///
@@ -110,7 +111,38 @@ pub fn probe_file(
         let limit = limits.max_bytes;
         return Err(MediaError::TooManyBytes { bytes, limit }.within(blob));
     }
-    probe_reader(BufReader::new(file), orientation, limits).map_err(|fault| fault.within(blob))
+    let fault = Cell::new(None);
+    let file = Noting {
+        file,
+        fault: &fault,
+    };
+    probe_reader(BufReader::new(file), orientation, limits).map_err(|found| match fault.take() {
+        // Codecs would call the picture corrupt.
+        Some(fault) => MediaError::File(fault),
+        None => found.within(blob),
+    })
+}
+
+/// Keeps a fault of the machine in reading.
+struct Noting<'a> {
+    file: Reader,
+    fault: &'a Cell<Option<io::Error>>,
+}
+
+impl Read for Noting<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer).inspect_err(|error| {
+            if let Some(fault) = blob::again(error) {
+                self.fault.set(Some(fault));
+            }
+        })
+    }
+}
+
+impl Seek for Noting<'_> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
 }
 
 fn open(blob: &Blob) -> Result<Reader, MediaError> {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::{Size, VideoError};
-use crate::blob::Blob;
+use crate::blob::{self, Blob};
 
 /// A picture that cannot be used, and why. A caller counts it and goes on.
 #[derive(Debug, thiserror::Error)]
@@ -147,6 +147,8 @@ impl MediaError {
     pub fn is_of_machine(&self) -> bool {
         match self {
             Self::In { source, .. } => source.is_of_machine(),
+            Self::File(error) => blob::is_of_machine(error),
+            Self::Video(VideoError::Frame { source, .. }) => source.is_of_machine(),
             Self::Video(fault) => matches!(
                 fault,
                 VideoError::NoProgram { .. } | VideoError::NotStarted { .. }

@@ -6,7 +6,14 @@ use crate::blob::{self, Blob, Found};
 
 /// Ends of names that data files have; a folder also holds pictures, and what people wrote about them.
 const DATA: [&str; 8] = [
-    ".json", ".jsonl", ".ndjson", ".parquet", ".tar", ".tar.gz", ".tgz", ".jsonl.gz",
+    ".json",
+    ".jsonl",
+    ".ndjson",
+    ".parquet",
+    ".tar",
+    ".tar.gz",
+    ".tgz",
+    ".jsonl.gz",
 ];
 
 /// The most files that braces may stand for.
@@ -25,7 +32,11 @@ pub(super) fn remote_files(url: &str) -> Result<Vec<DataFile>, DatasetProblem> {
     let mut files = Vec::new();
     for one in &all {
         if one.contains('*') {
-            files.extend(blob::list(one)?.into_iter().map(|found| file(&found.url, folder)));
+            files.extend(
+                blob::list(one)?
+                    .into_iter()
+                    .map(|found| file(&found.url, folder)),
+            );
         } else if one.ends_with('/') {
             let found = blob::list(one)?.into_iter().filter(is_data);
             files.extend(found.map(|found| file(&found.url, folder)));
@@ -108,7 +119,10 @@ mod tests {
     fn braces_stand_for_files() {
         let all = |text| expanded(text).unwrap();
         assert_eq!(all("s3://b/x"), ["s3://b/x"]);
-        assert_eq!(all("{08..11}.tar"), ["08.tar", "09.tar", "10.tar", "11.tar"]);
+        assert_eq!(
+            all("{08..11}.tar"),
+            ["08.tar", "09.tar", "10.tar", "11.tar"]
+        );
         assert_eq!(all("{9..10}"), ["9", "10"]);
         assert_eq!(all("a{b,c}-{0..1}"), ["ab-0", "ab-1", "ac-0", "ac-1"]);
         for name in ["a{b}", "{a..b}", "{5..3}", "{", "}{"] {
@@ -126,7 +140,10 @@ mod tests {
         };
         assert_eq!(names("s3://b/a/x.jsonl"), ["x.jsonl"]);
         assert_eq!(names("https://h/a/x.jsonl?token=1"), ["x.jsonl"]);
-        assert_eq!(names("gs://b/{a,c}/{0..1}.tar"), ["a/0.tar", "a/1.tar", "c/0.tar", "c/1.tar"]);
+        assert_eq!(
+            names("gs://b/{a,c}/{0..1}.tar"),
+            ["a/0.tar", "a/1.tar", "c/0.tar", "c/1.tar"]
+        );
     }
 
     #[test]

@@ -146,9 +146,10 @@ impl MediaError {
     /// Whether the fault is this machine's rather than the file's: sound files would have it too.
     pub fn is_of_machine(&self) -> bool {
         match self {
-            Self::In { source, .. } => source.is_of_machine(),
+            Self::In { source, .. } | Self::Video(VideoError::Frame { source, .. }) => {
+                source.is_of_machine()
+            }
             Self::File(error) => blob::is_of_machine(error),
-            Self::Video(VideoError::Frame { source, .. }) => source.is_of_machine(),
             Self::Video(fault) => matches!(
                 fault,
                 VideoError::NoProgram { .. } | VideoError::NotStarted { .. }

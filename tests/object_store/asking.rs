@@ -191,13 +191,18 @@ fn answers() {
                         digest(&all)
                     };
                     let threads: Vec<_> = (0..8).map(|_| scope.spawn(whole)).collect();
-                    threads.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
+                    threads
+                        .into_iter()
+                        .map(|one| one.join().unwrap())
+                        .collect::<Vec<_>>()
                 });
                 assert!(hashes.windows(2).all(|two| two[0] == two[1]));
                 hashes[0].clone()
             }),
             ["list", url] => blob::list(url).map(|found| {
-                let names = found.iter().map(|one| format!("{}={}", one.name, one.bytes));
+                let names = found
+                    .iter()
+                    .map(|one| format!("{}={}", one.name, one.bytes));
                 names.collect::<Vec<_>>().join(" ")
             }),
             _ => panic!("asked {question:?}"),

@@ -23,7 +23,13 @@ fn a_second_run_asks_only_whether_it_is_the_same() {
     proxy.taken();
     place.ask("read s3://again/k").has(&content);
     let requests = proxy.taken();
-    assert_eq!(requests.iter().map(|request| request.status).collect::<Vec<_>>(), [304]);
+    assert_eq!(
+        requests
+            .iter()
+            .map(|request| request.status)
+            .collect::<Vec<_>>(),
+        [304]
+    );
     assert_eq!(sent(&requests), 0);
     // Another content is told by its ETag.
     let other = noise(3 * OPENING, 2);
@@ -42,7 +48,11 @@ fn there_is_never_more_than_allowed() {
     place.set("MADMIX_REMOTE_CACHE_GB", "0.004");
     for _ in 0..2 {
         place.ask("read s3://bound/k").has(&content);
-        let kept: u64 = place.cache_files().iter().map(|file| file.metadata().unwrap().len()).sum();
+        let kept: u64 = place
+            .cache_files()
+            .iter()
+            .map(|file| file.metadata().unwrap().len())
+            .sum();
         assert!(kept > most / 2 && kept <= most, "{kept}");
     }
     assert!(sent(&proxy.taken()) > content.len(), "some of it was gone");
@@ -68,7 +78,10 @@ fn damaged_and_vanished_blocks_are_read_anew() {
     place.ask("read s3://damage/k").has(&content);
     assert_eq!(
         asked(&proxy)[1..],
-        [format!("GET {}-{} 206", BLOCK, 2 * BLOCK - 1), format!("GET {}-{} 206", 3 * BLOCK, 4 * BLOCK - 1)]
+        [
+            format!("GET {}-{} 206", BLOCK, 2 * BLOCK - 1),
+            format!("GET {}-{} 206", 3 * BLOCK, 4 * BLOCK - 1)
+        ]
     );
     // It is whole again.
     place.ask("read s3://damage/k").has(&content);
@@ -111,5 +124,9 @@ fn a_setting_that_is_none_is_refused() {
     let mut place = Place::at("http://127.0.0.1:1");
     place.set("MADMIX_REMOTE_CACHE_GB", "lots");
     let said = place.ask("read s3://b/k");
-    assert!(said.failure().text.contains("MADMIX_REMOTE_CACHE_GB is \"lots\""));
+    assert!(
+        said.failure()
+            .text
+            .contains("MADMIX_REMOTE_CACHE_GB is \"lots\"")
+    );
 }

@@ -20,7 +20,10 @@ fn upload(moto: &Moto, bucket: &str) {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "json" || end == "jsonl") {
+            } else if path
+                .extension()
+                .is_some_and(|end| end == "json" || end == "jsonl")
+            {
                 let key = path.strip_prefix(REPOSITORY).unwrap().to_str().unwrap();
                 moto.put(bucket, key, &fs_err::read(&path).unwrap());
             }
@@ -34,9 +37,18 @@ fn config(place: &Place, name: &str, data: &str) {
     let config = config
         .replace("\"../runs/demo\"", &format!("\"{name}\""))
         .replace("\"../models/", &format!("\"{REPOSITORY}/models/"))
-        .replace("media_root = \"demo/", &format!("media_root = \"{REPOSITORY}/configs/demo/"))
-        .replace("ues.json\" }", &format!("ues.json\", media_root = \"{REPOSITORY}\" }}"))
-        .replace("ions.jsonl\" }", &format!("ions.jsonl\", media_root = \"{REPOSITORY}\" }}"))
+        .replace(
+            "media_root = \"demo/",
+            &format!("media_root = \"{REPOSITORY}/configs/demo/"),
+        )
+        .replace(
+            "ues.json\" }",
+            &format!("ues.json\", media_root = \"{REPOSITORY}\" }}"),
+        )
+        .replace(
+            "ions.jsonl\" }",
+            &format!("ions.jsonl\", media_root = \"{REPOSITORY}\" }}"),
+        )
         .replace("path = \"demo/", &format!("path = \"{data}/configs/demo/"))
         .replace("[model]", "[model]\ndevice = \"cpu\"");
     fs_err::write(place.folder.path().join(format!("{name}.toml")), config).unwrap();
@@ -44,7 +56,11 @@ fn config(place: &Place, name: &str, data: &str) {
 
 fn madmix(place: &Place, arguments: &[&str]) -> Output {
     let mut program = place.program(env!("CARGO_BIN_EXE_madmix"));
-    program.args(arguments).current_dir(&place.folder).output().unwrap()
+    program
+        .args(arguments)
+        .current_dir(&place.folder)
+        .output()
+        .unwrap()
 }
 
 fn told(output: &Output) -> String {
@@ -63,9 +79,15 @@ fn the_demo_is_the_same_from_a_bucket() {
     let place = Place::at(&proxy.endpoint);
     config(&place, "near", REPOSITORY);
     config(&place, "far", "s3://demo");
-    let (near, far) = (madmix(&place, &["plan", "near.toml"]), madmix(&place, &["plan", "far.toml"]));
+    let (near, far) = (
+        madmix(&place, &["plan", "near.toml"]),
+        madmix(&place, &["plan", "far.toml"]),
+    );
     assert!(far.status.success(), "{}", told(&far));
-    assert_eq!(String::from_utf8(far.stdout).unwrap(), String::from_utf8(near.stdout).unwrap());
+    assert_eq!(
+        String::from_utf8(far.stdout).unwrap(),
+        String::from_utf8(near.stdout).unwrap()
+    );
     proxy.taken();
 
     for name in ["near.toml", "far.toml"] {
@@ -73,7 +95,11 @@ fn the_demo_is_the_same_from_a_bucket() {
         assert!(ran.status.success(), "{}", told(&ran));
     }
     let requests = proxy.taken();
-    assert_eq!((requests.len(), sent(&requests)), (12, 0), "one question for each file");
+    assert_eq!(
+        (requests.len(), sent(&requests)),
+        (12, 0),
+        "one question for each file"
+    );
     let domains = |name: &str| -> Value {
         let path = place.folder.path().join(name).join("mixture.json");
         let mixture: Value = serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap();
@@ -89,10 +115,16 @@ fn files_of_a_folder_and_of_patterns() {
         return;
     };
     let row = |id: usize| {
-        format!("{{\"id\":\"{id}\",\"conversations\":[{{\"from\":\"human\",\"value\":\"q\"}},{{\"from\":\"gpt\",\"value\":\"a\"}}]}}\n")
+        format!(
+            "{{\"id\":\"{id}\",\"conversations\":[{{\"from\":\"human\",\"value\":\"q\"}},{{\"from\":\"gpt\",\"value\":\"a\"}}]}}\n"
+        )
     };
     for number in 0..3 {
-        moto.put("many", &format!("d/{number}.jsonl"), row(number).repeat(number + 1).as_bytes());
+        moto.put(
+            "many",
+            &format!("d/{number}.jsonl"),
+            row(number).repeat(number + 1).as_bytes(),
+        );
     }
     moto.put("many", "d/README.md", b"no rows");
     moto.put("many", "d/x.png", b"no rows");
@@ -115,7 +147,10 @@ fn files_of_a_folder_and_of_patterns() {
     assert_eq!(rows("s3://many/d/{0..1}.jsonl"), Ok(3));
     assert_eq!(rows("s3://many/d/{0,2}.jsonl"), Ok(4));
     let error = rows("s3://many/none/*.jsonl").unwrap_err();
-    assert!(error.contains("dataset `rows` (s3://many/none/*.jsonl)"), "{error}");
+    assert!(
+        error.contains("dataset `rows` (s3://many/none/*.jsonl)"),
+        "{error}"
+    );
     let error = rows("s3://many/d/9.jsonl").unwrap_err();
     assert!(error.contains("there is no such object"), "{error}");
 }

@@ -60,7 +60,10 @@ fn start(python: &OsStr) -> Moto {
     let start = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(process.try_wait().unwrap().is_none(), "moto does not start");
-        assert!(start.elapsed() < Duration::from_secs(60), "moto does not listen");
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "moto does not listen"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
     Moto {
@@ -71,10 +74,11 @@ fn start(python: &OsStr) -> Moto {
 }
 
 impl Moto {
-    /// Puts an object; the bucket is made where there is none.
+    /// Puts an object that everybody may read; the bucket is made where there is none.
     pub(crate) fn put(&self, bucket: &str, key: &str, content: &[u8]) {
         // It says 409 when there is one.
         self.ask("PUT", &format!("/{bucket}"), &[]);
+        let key = key.replace(' ', "%20");
         let status = self.ask("PUT", &format!("/{bucket}/{key}"), content);
         assert!(status.contains(" 200 "), "{status}");
     }
@@ -83,7 +87,16 @@ impl Moto {
     pub(crate) fn ask(&self, method: &str, path: &str, body: &[u8]) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            "{method} {path} HTTP/1.1
+Host: 127.0.0.1:{}
+Content-Length: {}
+Connection: close
+\
+             x-amz-acl: public-read
+Authorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, \
+             SignedHeaders=host, Signature=b
+
+",
             self.port,
             body.len()
         );

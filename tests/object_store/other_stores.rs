@@ -42,7 +42,10 @@ fn azure_is_asked_with_a_signature() {
     place.ask("read az://container/a/k.bin").has(b"byte");
     let asked = served.join().unwrap();
     assert!(asked.starts_with("get /container/a/k.bin http"), "{asked}");
-    assert!(asked.contains("authorization: sharedkey account:"), "{asked}");
+    assert!(
+        asked.contains("authorization: sharedkey account:"),
+        "{asked}"
+    );
     assert!(asked.contains("range: bytes=0-1048575"), "{asked}");
 }
 
@@ -56,7 +59,7 @@ fn google_is_asked_without_a_signature_where_that_is_wanted() {
     place.set("GOOGLE_ALLOW_HTTP", "true");
     place.ask("read gs://bucket/a/k.bin").has(b"byte");
     let asked = served.join().unwrap();
-    assert!(asked.starts_with("get /bucket/a%2fk.bin http") || asked.starts_with("get /bucket/a/k.bin http"), "{asked}");
+    assert!(asked.starts_with("get /bucket/a%2fk%2ebin http"), "{asked}");
     assert!(!asked.contains("authorization"), "{asked}");
 }
 
@@ -69,12 +72,18 @@ fn where_their_credentials_are_looked_for_is_told() {
     place.set("GOOGLE_APPLICATION_CREDENTIALS", "/no/such/file.json");
     for (url, variable) in [
         ("az://container/k", "AZURE_STORAGE_ACCOUNT_KEY"),
-        ("abfss://container@account.dfs.core.windows.net/k", "AZURE_STORAGE_ACCOUNT_KEY"),
+        (
+            "abfss://container@account.dfs.core.windows.net/k",
+            "AZURE_STORAGE_ACCOUNT_KEY",
+        ),
         ("gs://bucket/k", "GOOGLE_"),
     ] {
         let said = place.ask(&format!("read {url}"));
         let failure = said.failure();
         assert!(failure.of_machine, "{failure:?}");
-        assert!(failure.text.starts_with(url) && failure.text.contains(variable), "{failure:?}");
+        assert!(
+            failure.text.starts_with(url) && failure.text.contains(variable),
+            "{failure:?}"
+        );
     }
 }

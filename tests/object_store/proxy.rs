@@ -150,17 +150,25 @@ fn pass(client: &TcpStream, port: u16, state: &Mutex<State>) -> io::Result<()> {
         let (status, mut headers, _) = head(&mut answer)?;
         let mut body = Vec::new();
         answer.read_to_end(&mut body)?;
-        headers.retain(|line| !is(line, "connection") && !without.iter().any(|name| is(line, name)));
+        headers
+            .retain(|line| !is(line, "connection") && !without.iter().any(|name| is(line, name)));
         let sent = match &trouble {
             Some(Trouble::Cut(bytes) | Trouble::Stall(bytes)) => body.len().min(*bytes),
             _ => body.len(),
         };
         (status, headers, body, sent)
     };
-    request.status = status.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+    request.status = status
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .unwrap_or(0);
     request.sent = sent;
     state.lock().unwrap().log.push(request);
-    let headers: String = kept.iter().filter(|line| !line.is_empty()).fold(String::new(), |all, line| all + line + "\r\n");
+    let headers: String = kept
+        .iter()
+        .filter(|line| !line.is_empty())
+        .fold(String::new(), |all, line| all + line + "\r\n");
     let head = format!("{status}\r\n{headers}Connection: close\r\n\r\n");
     let mut client = client;
     client.write_all(head.as_bytes())?;

@@ -17,7 +17,9 @@ fn a_small_object_takes_one_request() {
     reader.ask("read s3://small/a/picture.png").has(&content);
     assert_eq!(asked(&proxy), ["GET 0-1048575 206"]);
     reader.ask("read s3://small/a/picture.png").has(&content);
-    reader.ask("at s3://small/a/picture.png 7 9").has(&content[7..16]);
+    reader
+        .ask("at s3://small/a/picture.png 7 9")
+        .has(&content[7..16]);
     assert_eq!(asked(&proxy), Vec::<String>::new());
 }
 
@@ -28,7 +30,9 @@ fn an_empty_object() {
     };
     let proxy = Proxy::before(moto.port);
     moto.put("empty", "nothing", b"");
-    Place::at(&proxy.endpoint).ask("read s3://empty/nothing").has(b"");
+    Place::at(&proxy.endpoint)
+        .ask("read s3://empty/nothing")
+        .has(b"");
     assert!(proxy.taken().len() <= 2);
 }
 
@@ -65,14 +69,24 @@ fn only_the_blocks_that_are_needed_are_read() {
     let first = 40 * OPENING + 1000;
     assert_eq!(
         part(first, 100_000),
-        ["GET 0-1048575 206".to_owned(), format!("GET {}-{} 206", 40 * OPENING, 40 * OPENING + BLOCK - 1)]
+        [
+            "GET 0-1048575 206".to_owned(),
+            format!("GET {}-{} 206", 40 * OPENING, 40 * OPENING + BLOCK - 1)
+        ]
     );
-    assert!(part(first + 100_000, 100_000).is_empty(), "neighbours are there");
+    assert!(
+        part(first + 100_000, 100_000).is_empty(),
+        "neighbours are there"
+    );
     // Over the edge of three blocks: one request for all.
     let start = 20 * OPENING + BLOCK - 10;
     assert_eq!(
         part(start, BLOCK + 20),
-        [format!("GET {}-{} 206", 20 * OPENING, 20 * OPENING + 3 * BLOCK - 1)]
+        [format!(
+            "GET {}-{} 206",
+            20 * OPENING,
+            20 * OPENING + 3 * BLOCK - 1
+        )]
     );
     // The end is shorter than what is asked for.
     assert_eq!(part(content.len() - 10, 10).len(), 1);
@@ -102,7 +116,13 @@ fn what_lies_in_a_bucket() {
         return;
     };
     let proxy = Proxy::before(moto.port);
-    for key in ["d/b.jsonl", "d/a.jsonl", "d/sub/c.jsonl", "d/sub/x[1].png", "dx/e.jsonl"] {
+    for key in [
+        "d/b.jsonl",
+        "d/a.jsonl",
+        "d/sub/c.jsonl",
+        "d/sub/x[1].png",
+        "dx/e.jsonl",
+    ] {
         moto.put("listed", key, key.as_bytes());
     }
     for number in 0..1500 {
@@ -111,14 +131,24 @@ fn what_lies_in_a_bucket() {
     let place = Place::at(&proxy.endpoint);
     let mut reader = place.reader();
     let mut list = |url: &str| reader.ask(&format!("list {url}")).done.unwrap();
-    assert_eq!(list("s3://listed/d/"), "a.jsonl=9 b.jsonl=9 sub/c.jsonl=13 sub/x[1].png=14");
+    assert_eq!(
+        list("s3://listed/d/"),
+        "a.jsonl=9 b.jsonl=9 sub/c.jsonl=13 sub/x[1].png=14"
+    );
     assert_eq!(list("s3://listed/d/*.jsonl"), "a.jsonl=9 b.jsonl=9");
-    assert_eq!(list("s3://listed/d/**/*.jsonl"), "a.jsonl=9 b.jsonl=9 sub/c.jsonl=13");
+    assert_eq!(
+        list("s3://listed/d/**/*.jsonl"),
+        "a.jsonl=9 b.jsonl=9 sub/c.jsonl=13"
+    );
     assert_eq!(list("s3://listed/d*/e*"), "dx/e.jsonl=10");
     assert_eq!(list("s3://listed/d/sub/x[1]*"), "x[1].png=14");
     assert_eq!(list("s3://listed/none/"), "");
     // Pages, of which one fails at first.
-    proxy.trouble("continuation-token", crate::proxy::Trouble::Status("503 Slow Down", ""), 1);
+    proxy.trouble(
+        "continuation-token",
+        crate::proxy::Trouble::Status("503 Slow Down", ""),
+        1,
+    );
     proxy.taken();
     assert_eq!(list("s3://listed/many/").split(' ').count(), 1500);
     let statuses: Vec<_> = proxy.taken().iter().map(|request| request.status).collect();

@@ -15,9 +15,18 @@ fn what_is_not_there() {
     moto.put("there", "k", b"x");
     let mut reader = Place::at(&proxy.endpoint).reader();
     for (question, text) in [
-        ("read s3://there/no", "s3://there/no: there is no such object"),
-        ("read s3://not-there/k", "s3://not-there/k: there is no such bucket"),
-        ("list s3://not-there/k/", "s3://not-there/k/: there is no such bucket"),
+        (
+            "read s3://there/no",
+            "s3://there/no: there is no such object",
+        ),
+        (
+            "read s3://not-there/k",
+            "s3://not-there/k: there is no such bucket",
+        ),
+        (
+            "list s3://not-there/k/",
+            "s3://not-there/k/: there is no such bucket",
+        ),
     ] {
         let said = reader.ask(question);
         assert_eq!(said.failure().kind, "NotFound");
@@ -38,8 +47,16 @@ fn wrong_credentials() {
     let proxy = Proxy::before(moto.port);
     let said = Place::at(&proxy.endpoint).ask("read s3://private/k");
     let failure = said.failure();
-    assert_eq!((failure.kind.as_str(), failure.of_machine), ("PermissionDenied", true));
-    for part in ["s3://private/k", "403, InvalidAccessKeyId", "AWS_ACCESS_KEY_ID", "AWS_SKIP_SIGNATURE"] {
+    assert_eq!(
+        (failure.kind.as_str(), failure.of_machine),
+        ("PermissionDenied", true)
+    );
+    for part in [
+        "s3://private/k",
+        "403, InvalidAccessKeyId",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SKIP_SIGNATURE",
+    ] {
         assert!(failure.text.contains(part), "{}", failure.text);
     }
     for secret in ["key-id", "very-secret", &proxy.endpoint] {
@@ -64,8 +81,15 @@ fn no_credentials() {
     let said = place.ask("read s3://public/k");
     assert!(start.elapsed() < Duration::from_secs(15));
     let failure = said.failure();
-    assert_eq!((failure.kind.as_str(), failure.of_machine), ("PermissionDenied", true));
-    for part in ["s3://public/k: no credentials found", "AWS_ACCESS_KEY_ID", "AWS_SKIP_SIGNATURE=true"] {
+    assert_eq!(
+        (failure.kind.as_str(), failure.of_machine),
+        ("PermissionDenied", true)
+    );
+    for part in [
+        "s3://public/k: no credentials found",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SKIP_SIGNATURE=true",
+    ] {
         assert!(failure.text.contains(part), "{}", failure.text);
     }
     place.set("AWS_SKIP_SIGNATURE", "true");
@@ -78,7 +102,10 @@ fn half_of_the_credentials() {
     place.unset("AWS_SECRET");
     let said = place.ask("read s3://b/k");
     let failure = said.failure();
-    assert_eq!((failure.kind.as_str(), failure.of_machine), ("InvalidInput", true));
+    assert_eq!(
+        (failure.kind.as_str(), failure.of_machine),
+        ("InvalidInput", true)
+    );
     assert!(!failure.text.contains("key-id"), "{}", failure.text);
 }
 

@@ -25,7 +25,14 @@ fn a_server_that_is_busy_is_asked_again() {
     let (proxy, place) = stage(moto, "busy", &content);
     proxy.trouble("/busy/k", BUSY, 3);
     place.ask("read s3://busy/k").has(&content);
-    assert_eq!(asked(&proxy)[2..], ["GET 0-1048575 503", "GET 0-1048575 206", "GET 1048576-2097151 206"]);
+    assert_eq!(
+        asked(&proxy)[2..],
+        [
+            "GET 0-1048575 503",
+            "GET 0-1048575 206",
+            "GET 1048576-2097151 206"
+        ]
+    );
 }
 
 #[test]
@@ -35,7 +42,11 @@ fn a_server_says_how_long_to_wait() {
     };
     let content = noise(1000, 2);
     let (proxy, mut place) = stage(moto, "waits", &content);
-    proxy.trouble("/waits/k", Trouble::Status("429 Too Many Requests", "Retry-After: 2"), 1);
+    proxy.trouble(
+        "/waits/k",
+        Trouble::Status("429 Too Many Requests", "Retry-After: 2"),
+        1,
+    );
     let start = Instant::now();
     place.ask("read s3://waits/k").has(&content);
     assert!(start.elapsed() >= Duration::from_secs(2));
@@ -43,7 +54,11 @@ fn a_server_says_how_long_to_wait() {
 
     // Longer than there is patience.
     place.set("MADMIX_REMOTE_TIMEOUT", "5");
-    proxy.trouble("/waits/k", Trouble::Status("503 Slow Down", "Retry-After: 600"), 9);
+    proxy.trouble(
+        "/waits/k",
+        Trouble::Status("503 Slow Down", "Retry-After: 600"),
+        9,
+    );
     let start = Instant::now();
     assert_eq!(place.ask("read s3://waits/k").failure().kind, "TimedOut");
     assert!(start.elapsed() < Duration::from_secs(5));
@@ -56,17 +71,28 @@ fn a_server_that_fails_for_ever_is_given_up() {
     };
     let (proxy, mut place) = stage(moto, "broken", b"x");
     place.set("MADMIX_REMOTE_TIMEOUT", "3");
-    proxy.trouble("/broken/k", Trouble::Status("500 Internal Server Error", ""), u32::MAX);
+    proxy.trouble(
+        "/broken/k",
+        Trouble::Status("500 Internal Server Error", ""),
+        u32::MAX,
+    );
     let start = Instant::now();
     let said = place.ask("read s3://broken/k");
     assert!(start.elapsed() < Duration::from_secs(5));
     let tries = proxy.taken().len();
     assert!((3..10).contains(&tries), "{tries}");
     let failure = said.failure();
-    assert_eq!((failure.kind.as_str(), failure.of_machine), ("TimedOut", true));
+    assert_eq!(
+        (failure.kind.as_str(), failure.of_machine),
+        ("TimedOut", true)
+    );
     let start = format!("s3://broken/k: the server answers 500, SlowDown ({tries} attempts in ");
     assert!(failure.text.starts_with(&start), "{}", failure.text);
-    assert!(!failure.text.contains("hush") && !failure.text.contains(&proxy.endpoint), "{}", failure.text);
+    assert!(
+        !failure.text.contains("hush") && !failure.text.contains(&proxy.endpoint),
+        "{}",
+        failure.text
+    );
 }
 
 #[test]
@@ -75,8 +101,15 @@ fn nobody_listens() {
     place.set("MADMIX_REMOTE_TIMEOUT", "1");
     let said = place.ask("read s3://b/k");
     let failure = said.failure();
-    assert_eq!((failure.kind.as_str(), failure.of_machine), ("TimedOut", true));
-    assert!(failure.text.contains("no answer: Connection refused"), "{}", failure.text);
+    assert_eq!(
+        (failure.kind.as_str(), failure.of_machine),
+        ("TimedOut", true)
+    );
+    assert!(
+        failure.text.contains("no answer: Connection refused"),
+        "{}",
+        failure.text
+    );
 }
 
 #[test]
@@ -93,7 +126,9 @@ fn an_answer_that_breaks_off_is_had_again() {
     proxy.leave_out(&["etag"]);
     proxy.trouble("/cut/k", Trouble::Cut(0), 1);
     let place = Place::at(&proxy.endpoint);
-    place.ask(&format!("read {}/cut/k", proxy.endpoint)).has(&content);
+    place
+        .ask(&format!("read {}/cut/k", proxy.endpoint))
+        .has(&content);
     assert_eq!(asked(&proxy).len(), 1 + 2);
 }
 
@@ -108,7 +143,10 @@ fn an_answer_that_stands_still_is_had_again() {
     proxy.trouble("/stall/k", Trouble::Stall(5000), 1);
     let start = Instant::now();
     place.ask("read s3://stall/k").has(&content);
-    assert!(start.elapsed() >= Duration::from_secs(2), "a sixth of the patience");
+    assert!(
+        start.elapsed() >= Duration::from_secs(2),
+        "a sixth of the patience"
+    );
     assert_eq!(asked(&proxy).len(), 2);
 }
 
@@ -127,8 +165,17 @@ fn an_object_that_changes_is_not_mixed() {
         let end = 3 * OPENING - 10;
         let said = reader.ask(&format!("at s3://changes/k {end} 10"));
         let failure = said.failure();
-        assert_eq!((failure.kind.as_str(), failure.of_machine), ("StaleNetworkFileHandle", false));
-        assert!(failure.text.contains("s3://changes/k: the object has changed"), "{}", failure.text);
+        assert_eq!(
+            (failure.kind.as_str(), failure.of_machine),
+            ("StaleNetworkFileHandle", false)
+        );
+        assert!(
+            failure
+                .text
+                .contains("s3://changes/k: the object has changed"),
+            "{}",
+            failure.text
+        );
         // Opened anew it is the new one, here and in the next program.
         reader.ask("read s3://changes/k").has(&new);
         place.ask("read s3://changes/k").has(&new);

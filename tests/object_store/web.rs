@@ -18,13 +18,22 @@ fn a_web_server_with_ranges() {
     place.unset("AWS_");
     let url = format!("{}/web/a%20b/x.tar?part=1", proxy.endpoint);
     let offset = 20 * OPENING;
-    place.ask(&format!("at {url} {offset} 10")).has(&content[offset..offset + 10]);
+    place
+        .ask(&format!("at {url} {offset} 10"))
+        .has(&content[offset..offset + 10]);
     let requests = proxy.taken();
     assert_eq!(requests.len(), 2);
-    assert!(requests.iter().all(|one| one.path == "/web/a%20b/x.tar?part=1"), "{requests:?}");
+    assert!(
+        requests
+            .iter()
+            .all(|one| one.path == "/web/a%20b/x.tar?part=1"),
+        "{requests:?}"
+    );
     assert!(sent(&requests) <= 2 * OPENING);
     // Of a second program it is asked whether it is the same.
-    place.ask(&format!("at {url} {offset} 10")).has(&content[offset..offset + 10]);
+    place
+        .ask(&format!("at {url} {offset} 10"))
+        .has(&content[offset..offset + 10]);
     assert_eq!(asked(&proxy), ["GET 0-1048575 304"]);
 }
 
@@ -72,10 +81,14 @@ fn a_web_server_without_ranges() {
     proxy.without_ranges();
     let place = Place::at(&proxy.endpoint);
     let mut reader = place.reader();
-    reader.ask(&format!("read {}/plain/x", proxy.endpoint)).has(&content);
+    reader
+        .ask(&format!("read {}/plain/x", proxy.endpoint))
+        .has(&content);
     assert_eq!(asked(&proxy), ["GET 0-1048575 200", "GET all 200"]);
     let (start, url) = (3 * OPENING, format!("{}/plain/x", proxy.endpoint));
-    reader.ask(&format!("at {url} {start} 9")).has(&content[start..start + 9]);
+    reader
+        .ask(&format!("at {url} {start} 9"))
+        .has(&content[start..start + 9]);
 }
 
 #[test]
@@ -85,7 +98,10 @@ fn what_a_web_server_does_not_have_or_do() {
     };
     let proxy = Proxy::before(moto.port);
     let mut reader = Place::at(&proxy.endpoint).reader();
-    let said = reader.ask(&format!("read {}/web-none/x?signature=hush", proxy.endpoint));
+    let said = reader.ask(&format!(
+        "read {}/web-none/x?signature=hush",
+        proxy.endpoint
+    ));
     assert_eq!(said.failure().kind, "NotFound");
     assert!(!said.failure().text.contains("hush"));
     let said = reader.ask(&format!("list {}/web-none/*.tar", proxy.endpoint));

@@ -89,7 +89,10 @@ impl Clients {
         match address.kind {
             Kind::S3 => {
                 let store = AmazonS3Builder::from_env()
-                    .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::ReadTimeout), silence)
+                    .with_config(
+                        AmazonS3ConfigKey::Client(ClientConfigKey::ReadTimeout),
+                        silence,
+                    )
                     .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout), longest)
                     .with_url(&address.store)
                     .with_retry(retry)
@@ -104,7 +107,10 @@ impl Clients {
             }
             Kind::Gcs => {
                 let store = GoogleCloudStorageBuilder::from_env()
-                    .with_config(GoogleConfigKey::Client(ClientConfigKey::ReadTimeout), silence)
+                    .with_config(
+                        GoogleConfigKey::Client(ClientConfigKey::ReadTimeout),
+                        silence,
+                    )
                     .with_config(GoogleConfigKey::Client(ClientConfigKey::Timeout), longest)
                     .with_url(&address.store)
                     .with_retry(retry)
@@ -118,7 +124,10 @@ impl Clients {
             }
             Kind::Azure => {
                 let store = MicrosoftAzureBuilder::from_env()
-                    .with_config(AzureConfigKey::Client(ClientConfigKey::ReadTimeout), silence)
+                    .with_config(
+                        AzureConfigKey::Client(ClientConfigKey::ReadTimeout),
+                        silence,
+                    )
                     .with_config(AzureConfigKey::Client(ClientConfigKey::Timeout), longest)
                     .with_url(&address.store)
                     .with_retry(retry)
@@ -160,7 +169,9 @@ impl Clients {
 }
 
 fn is_true(value: Option<String>) -> bool {
-    value.is_some_and(|value| ["1", "true", "on", "yes", "y"].contains(&value.to_lowercase().as_str()))
+    value.is_some_and(|value| {
+        ["1", "true", "on", "yes", "y"].contains(&value.to_lowercase().as_str())
+    })
 }
 
 /// An endpoint without encryption has to be wanted.

@@ -22,9 +22,9 @@ const HEADER: usize = 16;
 /// What a file takes besides its bytes, about.
 const OF_FILE: u64 = 4096;
 /// A use is noted if the last one is longer ago.
-const NOTED_AFTER: Duration = Duration::from_secs(60);
+const NOTED_AFTER: Duration = Duration::from_mins(1);
 /// Unfinished files older than this were left by a program that was killed.
-const LEFT_BEHIND: Duration = Duration::from_secs(3600);
+const LEFT_BEHIND: Duration = Duration::from_hours(1);
 
 /// What is known of an object's content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,11 +127,16 @@ impl Disk {
     }
 
     /// A file of its own that goes when it is closed.
-    pub(super) fn unnamed(&self) -> io::Result<std::fs::File> {
-        match &self.folder {
-            Some(folder) if fs_err::create_dir_all(folder).is_ok() => tempfile::tempfile_in(folder),
-            _ => tempfile::tempfile(),
-        }
+    pub(super) fn unnamed(&self) -> io::Result<File> {
+        let folder = match &self.folder {
+            Some(folder) if fs_err::create_dir_all(folder).is_ok() => folder.clone(),
+            _ => std::env::temp_dir(),
+        };
+        let file = tempfile::tempfile_in(&folder)?;
+        Ok(File::from_parts(
+            file,
+            folder.join("(a file without a name)"),
+        ))
     }
 
     fn write(&self, path: &Path, parts: &[&[u8]]) {
@@ -206,9 +211,9 @@ fn sweep(folder: &Path, most: u64, spare: u64) -> io::Result<u64> {
                 continue;
             };
             let used = data.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            let is_new = path.file_name().is_some_and(|name| {
-                name.to_string_lossy().starts_with(".new-")
-            });
+            let is_new = path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(".new-"));
             if is_new && now.duration_since(used).is_ok_and(|age| age > LEFT_BEHIND) {
                 drop(fs_err::remove_file(&path));
             } else {

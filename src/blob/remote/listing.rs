@@ -20,14 +20,19 @@ pub(super) fn list(url: &str) -> io::Result<Vec<Found>> {
     if address.kind == Kind::Http {
         return Err(of_machine(
             io::ErrorKind::Unsupported,
-            format!("{}: a web server lists no folders; name the file itself", shown(url)),
+            format!(
+                "{}: a web server lists no folders; name the file itself",
+                shown(url)
+            ),
         ));
     }
     let remote = Remote::get()?;
     let store = remote.clients.of(&address)?;
     let prefix = (!address.path.is_root()).then_some(&address.path);
     let objects = RefCell::new(Vec::<ObjectMeta>::new());
-    let flat = pattern.as_ref().is_some_and(|pattern| !pattern.as_str().contains('/') && pattern.as_str() != "**");
+    let flat = pattern
+        .as_ref()
+        .is_some_and(|pattern| !pattern.as_str().contains('/') && pattern.as_str() != "**");
     let attempt = async || {
         if flat {
             let found = store.list_with_delimiter(prefix).await?;
@@ -58,7 +63,13 @@ pub(super) fn list(url: &str) -> io::Result<Vec<Found>> {
             };
             let fits = pattern.as_ref().is_none_or(|pattern| {
                 let require_literal_separator = true;
-                pattern.matches_with(name, MatchOptions { require_literal_separator, ..MatchOptions::new() })
+                pattern.matches_with(
+                    name,
+                    MatchOptions {
+                        require_literal_separator,
+                        ..MatchOptions::new()
+                    },
+                )
             });
             fits.then(|| Found {
                 name: name.to_owned(),
@@ -85,7 +96,11 @@ fn split(url: &str) -> io::Result<(&str, Option<Pattern>)> {
         pattern += &Pattern::escape(literal);
     }
     let pattern = Pattern::new(&pattern).map_err(|error| {
-        let text = format!("{}: {}; `**` stands for whole folders", shown(url), error.msg);
+        let text = format!(
+            "{}: {}; `**` stands for whole folders",
+            shown(url),
+            error.msg
+        );
         of_object(io::ErrorKind::InvalidInput, text)
     })?;
     Ok((&url[..folder], Some(pattern)))

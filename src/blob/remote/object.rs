@@ -6,10 +6,11 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use fs_err::File;
+use fs_err::os::unix::fs::FileExt;
 use futures_util::StreamExt;
 use object_store::{GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt};
 
@@ -51,7 +52,11 @@ impl Remote {
         }
         let settings = Settings::from_env()?;
         let disk = Disk::new(&settings.cache, settings.cache_bytes);
-        let in_memory = if disk.is_kept() { IN_MEMORY } else { 4 * IN_MEMORY };
+        let in_memory = if disk.is_kept() {
+            IN_MEMORY
+        } else {
+            4 * IN_MEMORY
+        };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let remote = Self {
             clients: Clients::new(settings.patience / SILENCE)?,
@@ -117,7 +122,10 @@ pub(in crate::blob) fn open(url: &str) -> io::Result<Arc<dyn ReadAt>> {
 
 impl Failed {
     fn is_not_modified(&self) -> bool {
-        matches!(self.cause, Cause::Store(object_store::Error::NotModified { .. }))
+        matches!(
+            self.cause,
+            Cause::Store(object_store::Error::NotModified { .. })
+        )
     }
 
     /// Whether the server sent the whole object where a part was asked for.
@@ -211,7 +219,9 @@ impl Object {
         let range = blocks::bytes_of(number..number + 1, self.len());
         let length = (range.end - range.start) as usize;
         if let Some(block) = self.remote.disk.get((self.key, number), length) {
-            self.remote.recent.put((self.key, number), Arc::clone(&block));
+            self.remote
+                .recent
+                .put((self.key, number), Arc::clone(&block));
             return Ok(block);
         }
         let most = {
@@ -240,7 +250,14 @@ impl Object {
             let version = version_of(&result.meta);
             // Nothing of another version is of use.
             let is_same = version == self.version;
-            Ok((version, if is_same { body(result).await? } else { Vec::new() }))
+            Ok((
+                version,
+                if is_same {
+                    body(result).await?
+                } else {
+                    Vec::new()
+                },
+            ))
         })
         .map_err(|failed| match failed.status {
             // It has become shorter.
@@ -274,7 +291,7 @@ impl Object {
 
 /// An object of a server that knows no ranges: all of it, in a file without a name.
 struct Whole {
-    file: std::fs::File,
+    file: File,
     bytes: u64,
 }
 

@@ -1,6 +1,6 @@
 //! Tries again what a server or a network did not do at first.
 //!
-//! The clients could do so for requests, but not for a body that is cut off on a server without ETags, and they neither
+//! The clients could do so for requests, but not for a body that is cut off on a server without `ETag`s, and they neither
 //! wait as long as a server asks nor tell how often they tried. So they try once, and this does the rest.
 
 use std::error::Error as _;
@@ -76,7 +76,10 @@ impl Failed {
                 Some(300..) => false,
                 // It began to answer, or did not.
                 Some(_) => http_error(error).is_some(),
-                None => http_error(error).is_some() && !wording::last_words(error).contains("certificate"),
+                None => {
+                    http_error(error).is_some()
+                        && !wording::last_words(error).contains("certificate")
+                }
             },
         }
     }

@@ -104,14 +104,19 @@ pub(super) fn failed(address: &Address, failed: &Failed) -> io::Error {
         make(io::ErrorKind::PermissionDenied, text)
     };
     match (error, status) {
-        _ if code.as_deref().is_some_and(|code| BAD_CREDENTIALS.contains(&code)) => denied(
-            format!(
-                "{url}: the server does not take the credentials ({said}). They are looked for in {}",
-                credentials(address.kind)
-            ),
-            true,
-        ),
-        (object_store::Error::NotFound { .. }, _) => {
+        _ if code
+            .as_deref()
+            .is_some_and(|code| BAD_CREDENTIALS.contains(&code)) =>
+        {
+            denied(
+                format!(
+                    "{url}: the server does not take the credentials ({said}). They are looked for in {}",
+                    credentials(address.kind)
+                ),
+                true,
+            )
+        }
+        (object_store::Error::NotFound { .. }, _) | (_, 404) => {
             let what = match code.as_deref() {
                 Some("NoSuchBucket") => "there is no such bucket",
                 Some("ContainerNotFound") => "there is no such container",
@@ -130,17 +135,18 @@ pub(super) fn failed(address: &Address, failed: &Failed) -> io::Error {
             io::ErrorKind::InvalidInput,
             format!("{url}: the bucket lies elsewhere ({said}); set AWS_REGION to its region"),
         ),
-        (object_store::Error::NotSupported { .. } | object_store::Error::NotImplemented { .. }, _) => {
-            of_object(
-                io::ErrorKind::Unsupported,
-                format!("{url}: the server cannot do what is asked of it ({said})"),
-            )
-        }
+        (
+            object_store::Error::NotSupported { .. } | object_store::Error::NotImplemented { .. },
+            _,
+        ) => of_object(
+            io::ErrorKind::Unsupported,
+            format!("{url}: the server cannot do what is asked of it ({said})"),
+        ),
         (_, 0) => of_machine(
             io::ErrorKind::Other,
             format!("{url}: {}", last_words(error)),
         ),
-        (_, ..300) => of_object(
+        (_, 1..300) => of_object(
             io::ErrorKind::InvalidData,
             format!("{url}: the answer cannot be used: {}", last_words(error)),
         ),

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use madmix::blob::{self, Blob};
+use madmix::media::{self, MediaError};
 use tempfile::TempDir;
 
 /// What a process says about what it was asked.
@@ -126,7 +127,7 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// `read URL`, `at URL OFFSET BYTES` or `list URL`.
+    /// `read URL`, `crowd URL`, `at URL OFFSET BYTES`, `probe URL` or `list URL`.
     pub(crate) fn ask(&mut self, question: &str) -> Said {
         self.say(question);
         self.hear()
@@ -199,6 +200,15 @@ fn answers() {
                 assert!(hashes.windows(2).all(|two| two[0] == two[1]));
                 hashes[0].clone()
             }),
+            ["probe", url] => {
+                let blob = Blob::Url(url.into());
+                match media::probe_file(&blob, media::Orientation::Apply, media::Limits::default())
+                {
+                    Ok(size) => Ok(size.to_string()),
+                    Err(MediaError::File(error)) => Err(error),
+                    Err(fault) => Ok(fault.to_string()),
+                }
+            }
             ["list", url] => blob::list(url).map(|found| {
                 let names = found
                     .iter()

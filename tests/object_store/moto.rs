@@ -76,10 +76,12 @@ fn start(python: &OsStr) -> Moto {
 impl Moto {
     /// Puts an object that everybody may read; the bucket is made where there is none.
     pub(crate) fn put(&self, bucket: &str, key: &str, content: &[u8]) {
-        // It says 409 when there is one.
-        self.ask("PUT", &format!("/{bucket}"), &[]);
-        let key = key.replace(' ', "%20");
-        let status = self.ask("PUT", &format!("/{bucket}/{key}"), content);
+        let path = format!("/{bucket}/{}", key.replace(' ', "%20"));
+        let mut status = self.ask("PUT", &path, content);
+        if status.contains(" 404 ") {
+            self.ask("PUT", &format!("/{bucket}"), &[]);
+            status = self.ask("PUT", &path, content);
+        }
         assert!(status.contains(" 200 "), "{status}");
     }
 

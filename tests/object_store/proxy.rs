@@ -68,6 +68,11 @@ impl Proxy {
         state.troubles.push((path.to_owned(), trouble, times));
     }
 
+    /// No more trouble.
+    pub(crate) fn relent(&self) {
+        self.state.lock().unwrap().troubles.clear();
+    }
+
     pub(crate) fn leave_out(&self, headers: &[&'static str]) {
         self.state.lock().unwrap().without.extend(headers);
     }

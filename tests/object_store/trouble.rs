@@ -181,3 +181,43 @@ fn an_object_that_changes_is_not_mixed() {
         place.ask("read s3://changes/k").has(&new);
     }
 }
+
+#[test]
+fn a_picture_that_cannot_be_read_to_its_end_is_not_called_corrupt() {
+    let Some(moto) = moto("a_picture_that_cannot_be_read_to_its_end_is_not_called_corrupt") else {
+        return;
+    };
+    let picture = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/configs/demo/general/scenes/000.jpg"
+    );
+    let picture = fs_err::read(picture).unwrap();
+    // So much is written before its size that this comes with another request only.
+    let mut notes = vec![0xFF, 0xEF, 0xFF, 0xFF];
+    notes.resize(2 + 0xFFFF, b' ');
+    let long = [&picture[..2], &notes.repeat(20), &picture[2..]].concat();
+    assert!(long.len() > OPENING);
+    let (proxy, mut place) = stage(moto, "picture", &long);
+    place.set("MADMIX_REMOTE_TIMEOUT", "2");
+    let mut reader = place.reader();
+    reader.ask("at s3://picture/k 0 10").has(&long[..10]);
+    proxy.trouble("/picture/k", BUSY, 20);
+    let said = reader.ask("probe s3://picture/k");
+    assert_eq!(
+        (said.failure().kind.as_str(), said.failure().of_machine),
+        ("TimedOut", true)
+    );
+    proxy.relent();
+    let size = reader.ask("probe s3://picture/k").done.unwrap();
+    moto.put("picture", "whole", &picture);
+    assert_eq!(size, reader.ask("probe s3://picture/whole").done.unwrap());
+    // Here it is the picture.
+    moto.put("picture", "half", &long[..OPENING + 10]);
+    assert!(
+        reader
+            .ask("probe s3://picture/half")
+            .done
+            .unwrap()
+            .contains("truncated JPEG")
+    );
+}

@@ -31,7 +31,7 @@ const LEFT_BEHIND: Duration = Duration::from_hours(1);
 pub(super) struct Version {
     /// The server's tag for the content, if it gives one.
     pub(super) etag: Option<String>,
-    /// When it was written, in seconds since 1970; 0 when the server does not say.
+    /// When it was written, in seconds since 1970; 0 when there is a tag, or the server does not say.
     pub(super) modified: i64,
     pub(super) bytes: u64,
 }

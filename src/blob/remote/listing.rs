@@ -10,7 +10,7 @@ use object_store::ObjectMeta;
 use super::address::{Address, Kind};
 use super::fault::{of_machine, of_object, shown};
 use super::object::Remote;
-use super::retry::patiently;
+use super::retry::{Takes, patiently};
 use super::{Found, wording};
 
 /// See [`super::list`].
@@ -50,7 +50,9 @@ pub(super) fn list(url: &str) -> io::Result<Vec<Found>> {
         }
         Ok(())
     };
-    patiently(&remote.clients, remote.settings.patience, &address, attempt)
+    let (clients, patience) = (&remote.clients, remote.settings.patience);
+    // Of a large bucket it takes minutes.
+    patiently(clients, patience, Takes::AsLongAsItComes, &address, attempt)
         .map_err(|failed| wording::failed(&address, &failed))?;
     let mut found: Vec<_> = objects
         .into_inner()

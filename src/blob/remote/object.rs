@@ -19,7 +19,7 @@ use super::blocks::{self, Ahead, BLOCK, OPENING};
 use super::client::Clients;
 use super::disk::{Disk, Version};
 use super::recent::{Recent, Wanted};
-use super::retry::{Cause, Failed, patiently};
+use super::retry::{Cause, Failed, Takes, patiently};
 use super::settings::Settings;
 use super::wording;
 use crate::blob::reader::ReadAt;
@@ -86,6 +86,7 @@ pub(in crate::blob) fn open(url: &str) -> io::Result<Arc<dyn ReadAt>> {
     let opened = patiently(
         &remote.clients,
         remote.settings.patience,
+        Takes::Bounded,
         &address,
         async || start(&store, &address, last.as_ref()).await,
     );
@@ -157,7 +158,11 @@ async fn start(
 fn version_of(meta: &ObjectMeta) -> Version {
     Version {
         etag: meta.e_tag.clone(),
-        modified: meta.last_modified.timestamp(),
+        // Servers that share their work may have it from different times.
+        modified: match &meta.e_tag {
+            Some(_) => 0,
+            None => meta.last_modified.timestamp(),
+        },
         bytes: meta.size,
     }
 }
@@ -174,7 +179,7 @@ async fn body(result: GetResult) -> Result<Vec<u8>, Cause> {
 /// The version of an object that has no bytes.
 fn size(remote: &Remote, address: &Address, store: &dyn ObjectStore) -> io::Result<Version> {
     let (clients, patience) = (&remote.clients, remote.settings.patience);
-    patiently(clients, patience, address, async || {
+    patiently(clients, patience, Takes::Bounded, address, async || {
         Ok(store.head(&address.path).await?)
     })
     .map(|meta| version_of(&meta))
@@ -244,21 +249,27 @@ impl Object {
 
     fn fetch(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
         let (clients, patience) = (&self.remote.clients, self.remote.settings.patience);
-        let (version, bytes) = patiently(clients, patience, &self.address, async || {
-            let options = GetOptions::new().with_range(Some(range.clone()));
-            let result = self.store.get_opts(&self.address.path, options).await?;
-            let version = version_of(&result.meta);
-            // Nothing of another version is of use.
-            let is_same = version == self.version;
-            Ok((
-                version,
-                if is_same {
-                    body(result).await?
-                } else {
-                    Vec::new()
-                },
-            ))
-        })
+        let (version, bytes) = patiently(
+            clients,
+            patience,
+            Takes::Bounded,
+            &self.address,
+            async || {
+                let options = GetOptions::new().with_range(Some(range.clone()));
+                let result = self.store.get_opts(&self.address.path, options).await?;
+                let version = version_of(&result.meta);
+                // Nothing of another version is of use.
+                let is_same = version == self.version;
+                Ok((
+                    version,
+                    if is_same {
+                        body(result).await?
+                    } else {
+                        Vec::new()
+                    },
+                ))
+            },
+        )
         .map_err(|failed| match failed.status {
             // It has become shorter.
             Some(416) => self.changed(),
@@ -318,7 +329,8 @@ impl Whole {
             }
             Ok(Ok(Self { file, bytes }))
         };
-        patiently(&remote.clients, remote.settings.patience, address, attempt)
+        let (clients, patience) = (&remote.clients, remote.settings.patience);
+        patiently(clients, patience, Takes::AsLongAsItComes, address, attempt)
             .map_err(|failed| failed.tell(address))?
     }
 }

@@ -18,6 +18,8 @@ use super::wording;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// No wait is longer, unless the server asks for it.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// What may take long is tried so often even if there is no patience left.
+const LONG_TRIES: u32 = 3;
 /// From this attempt on the user hears of it.
 const TOLD: u32 = 4;
 
@@ -36,6 +38,15 @@ impl From<object_store::Error> for Cause {
     fn from(error: object_store::Error) -> Self {
         Self::Store(error)
     }
+}
+
+/// How long an attempt may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// No longer than there is patience.
+    Bounded,
+    /// As long as something comes.
+    AsLongAsItComes,
 }
 
 /// Something that did not succeed.
@@ -101,6 +112,7 @@ fn http_error(error: &object_store::Error) -> Option<&HttpError> {
 pub(super) fn patiently<T>(
     clients: &Clients,
     patience: Duration,
+    takes: Takes,
     address: &Address,
     attempt: impl AsyncFn() -> Result<T, Cause>,
 ) -> Result<T, Failed> {
@@ -108,7 +120,10 @@ pub(super) fn patiently<T>(
     let mut tries = 0;
     loop {
         tries += 1;
-        let left = patience.saturating_sub(start.elapsed());
+        let left = match takes {
+            Takes::Bounded => patience.saturating_sub(start.elapsed()),
+            Takes::AsLongAsItComes => Duration::MAX,
+        };
         let (result, answer) = clients.wait_for(answered(async {
             tokio::time::timeout(left, attempt())
                 .await
@@ -125,7 +140,8 @@ pub(super) fn patiently<T>(
             took: start.elapsed(),
         };
         let wait = wait_after(tries, answer);
-        if !failed.is_passing() || failed.took + wait > patience {
+        let again = takes == Takes::AsLongAsItComes && tries < LONG_TRIES;
+        if !failed.is_passing() || (failed.took + wait > patience && !again) {
             return Err(failed);
         }
         if tries >= TOLD {

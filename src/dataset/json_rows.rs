@@ -136,7 +136,7 @@ impl RowRange {
 }
 
 /// How many values a row holds, at most: one, and one more for each bracket that opens and each comma.
-fn values(row: &[u8]) -> usize {
+pub(super) fn values(row: &[u8]) -> usize {
     let mut values = 1;
     let mut rest = row;
     loop {

@@ -8,6 +8,7 @@
 //! (`row`). A further container is one file that implements `format::Rows` and one line in `format::FORMATS`; a further
 //! dialect is one file in `row`.
 
+mod data_uri;
 mod error;
 mod fault;
 mod files;
@@ -18,7 +19,9 @@ mod joined;
 mod json_rows;
 mod llava;
 mod media_root;
+mod messages;
 mod order;
+mod parquet;
 mod remote_files;
 mod row;
 mod sampling;
@@ -34,6 +37,7 @@ pub use format::{format_names, is_format};
 pub use irregularity::Irregularity;
 pub use json_rows::{MAX_ROW_BYTES, MAX_ROW_VALUES};
 pub use order::order;
+pub use parquet::ParquetProblem;
 pub use sampling::SamplingStrategy;
 
 use crate::blob::Blob;

@@ -2,10 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod conformance;
 mod files;
 mod filter;
+mod messages;
+mod parquet;
 mod rows;
+mod sampling;
 mod scale;
+mod written;
 
 use std::path::PathBuf;
 

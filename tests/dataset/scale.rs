@@ -66,3 +66,39 @@ fn two_million_rows() {
         );
     }
 }
+
+/// What scripts/bench_datasets.py asks for: opens the dataset `MADMIX_DATASET` and reads `MADMIX_READ` rows of it.
+#[test]
+#[ignore = "measures a file that it is given"]
+#[expect(clippy::print_stderr, reason = "it is run for its figures")]
+fn figures_of_a_file() {
+    use std::time::Instant;
+
+    let variable = |name| std::env::var(name).expect("scripts/bench_datasets.py sets it");
+    let spec = dataset::DatasetSpec {
+        name: "measured".into(),
+        path: variable("MADMIX_DATASET").into(),
+        ..dataset::DatasetSpec::default()
+    };
+    let start = Instant::now();
+    let dataset = dataset::open(&spec).unwrap();
+    let open = start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    let order = dataset::order(dataset.len(), 0, variable("MADMIX_READ").parse().unwrap());
+    let ordered = start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    assert!(order.iter().all(|&row| dataset.read(row).is_ok()));
+    let read = start.elapsed().as_secs_f64();
+    let status = fs_err::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak: f64 = peak
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap();
+    let peak = peak / 1024.0;
+    eprintln!(
+        "\nfigures: {{\"open\": {open}, \"order\": {ordered}, \"read\": {read}, \"peak_mib\": {peak}}}"
+    );
+}

@@ -12,44 +12,39 @@ use crate::sent;
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 
-/// All annotation files of the demo in a bucket.
-fn upload(moto: &Moto, bucket: &str) {
+/// The demo's files in a bucket, but for the clips: their frames lie in folders. Says how many there are.
+fn upload(moto: &Moto, bucket: &str) -> usize {
     let mut folders = vec![Path::new(REPOSITORY).join("configs/demo")];
+    let mut files = 0;
     while let Some(folder) = folders.pop() {
         for entry in fs_err::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
+            let end = path.extension().and_then(|end| end.to_str());
             if path.is_dir() {
                 folders.push(path);
-            } else if path
-                .extension()
-                .is_some_and(|end| end == "json" || end == "jsonl")
+            } else if matches!(end, Some("json" | "jsonl"))
+                || (end != Some("md") && !path.to_str().unwrap().contains("/demo/video/"))
             {
                 let key = path.strip_prefix(REPOSITORY).unwrap().to_str().unwrap();
                 moto.put(bucket, key, &fs_err::read(&path).unwrap());
+                files += 1;
             }
         }
     }
+    files
 }
 
-/// The demo with its annotation files below `data`, written into the place's folder.
+/// The demo with its files below `data`, written into the place's folder.
 fn config(place: &Place, name: &str, data: &str) {
     let config = fs_err::read_to_string(format!("{REPOSITORY}/configs/demo.toml")).unwrap();
     let config = config
         .replace("\"../runs/demo\"", &format!("\"{name}\""))
         .replace("\"../models/", &format!("\"{REPOSITORY}/models/"))
         .replace(
-            "media_root = \"demo/",
-            &format!("media_root = \"{REPOSITORY}/configs/demo/"),
+            "media_root = \"demo/video",
+            &format!("media_root = \"{REPOSITORY}/configs/demo/video"),
         )
-        .replace(
-            "ues.json\" }",
-            &format!("ues.json\", media_root = \"{REPOSITORY}\" }}"),
-        )
-        .replace(
-            "ions.jsonl\" }",
-            &format!("ions.jsonl\", media_root = \"{REPOSITORY}\" }}"),
-        )
-        .replace("path = \"demo/", &format!("path = \"{data}/configs/demo/"))
+        .replace("= \"demo/", &format!("= \"{data}/configs/demo/"))
         .replace("[model]", "[model]\ndevice = \"cpu\"");
     fs_err::write(place.folder.path().join(format!("{name}.toml")), config).unwrap();
 }
@@ -72,10 +67,10 @@ fn the_demo_is_the_same_from_a_bucket() {
     let Some(moto) = moto("the_demo_is_the_same_from_a_bucket") else {
         return;
     };
-    upload(moto, "demo");
+    let files = upload(moto, "demo");
     let proxy = Proxy::before(moto.port);
     proxy.trouble("/demo/", Trouble::Status("503 Slow Down", ""), 3);
-    proxy.trouble("geometry", Trouble::Cut(100), 1);
+    proxy.trouble("geometry", Trouble::Cut(100), 3);
     let place = Place::at(&proxy.endpoint);
     config(&place, "near", REPOSITORY);
     config(&place, "far", "s3://demo");
@@ -94,12 +89,14 @@ fn the_demo_is_the_same_from_a_bucket() {
         let ran = madmix(&place, &["run", name]);
         assert!(ran.status.success(), "{}", told(&ran));
     }
+    // What the plan has read is not sent again; some pictures are no sample's.
     let requests = proxy.taken();
-    assert_eq!(
-        (requests.len(), sent(&requests)),
-        (12, 0),
-        "one question for each file"
+    assert!(
+        requests.len() <= files && requests.len() > files / 2,
+        "{}",
+        requests.len()
     );
+    assert_eq!(sent(&requests), 0);
     let domains = |name: &str| -> Value {
         let path = place.folder.path().join(name).join("mixture.json");
         let mixture: Value = serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap();

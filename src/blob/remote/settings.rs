@@ -71,7 +71,7 @@ mod tests {
         let settings = from(&[("HOME", "/h")]).unwrap();
         assert_eq!(settings.cache, PathBuf::from("/h/.cache/madmix/remote"));
         assert_eq!(settings.cache_bytes, 32_000_000_000);
-        assert_eq!(settings.patience, Duration::from_secs(180));
+        assert_eq!(settings.patience, Duration::from_mins(3));
         let settings = from(&[
             ("HOME", "/h"),
             ("XDG_CACHE_HOME", "/x"),

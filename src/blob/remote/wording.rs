@@ -146,7 +146,7 @@ pub(super) fn failed(address: &Address, failed: &Failed) -> io::Error {
             io::ErrorKind::Other,
             format!("{url}: {}", last_words(error)),
         ),
-        (_, 1..300) => of_object(
+        (_, status) if status < 300 => of_object(
             io::ErrorKind::InvalidData,
             format!("{url}: the answer cannot be used: {}", last_words(error)),
         ),

@@ -16,6 +16,7 @@ use tempfile::TempPath;
 
 use reader::NotAFile;
 pub use reader::{Reader, is_no_file};
+pub use remote::{Found, again, is_of_machine, list, shown};
 
 /// Where some bytes lie.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,12 +1,13 @@
 //! What can be wrong with a dataset as a whole, and what with one row of it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
 
 use super::parquet::ParquetProblem;
+use crate::blob::{shown, url_of};
 
 /// How much of a file's text a message quotes, in characters: data URIs are megabytes long.
 const EXCERPT_CHARS: usize = 200;
@@ -21,7 +22,7 @@ pub(super) fn excerpt(text: &str) -> String {
 
 /// A dataset that cannot be opened.
 #[derive(Debug, Error)]
-#[error("dataset `{name}` ({}): {problem}", path.display())]
+#[error("dataset `{name}` ({}): {problem}", place(path))]
 pub struct DatasetError {
     /// The dataset's name in the config.
     pub name: String,
@@ -190,6 +191,11 @@ pub enum DatasetProblem {
         /// The values that rows do have, the most frequent first, with how many rows have them.
         seen: Vec<(String, u64)>,
     },
+}
+
+/// A signature in a URL is not for messages.
+fn place(path: &Path) -> String {
+    url_of(path).map_or_else(|| path.display().to_string(), shown)
 }
 
 fn counted(seen: &[(String, u64)]) -> String {

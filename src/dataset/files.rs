@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 
+use super::remote_files::remote_files;
 use super::{DatasetProblem, braces, natural};
 use crate::blob::{Blob, url_of};
 
@@ -48,8 +49,8 @@ pub(super) struct Listing {
 /// The files that a path names.
 pub(super) fn list(path: &Path) -> Result<Listing, DatasetProblem> {
     let parent = path.parent().unwrap_or(path).to_owned();
-    if url_of(path).is_some() {
-        return Ok(Listing::of_one(path, parent));
+    if let Some(url) = url_of(path) {
+        return remote_files(url);
     }
     match fs_err::metadata(path) {
         Ok(metadata) if metadata.is_file() => Ok(Listing::of_one(path, parent)),
@@ -68,7 +69,7 @@ pub(super) fn list(path: &Path) -> Result<Listing, DatasetProblem> {
 }
 
 /// Whether a name holds what a data file's holds at its end.
-fn is_data(name: &OsStr) -> bool {
+pub(super) fn is_data(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_lowercase();
     let plain = name.strip_suffix(".gz").unwrap_or(&name);
     ENDINGS.iter().any(|ending| plain.ends_with(ending))

@@ -26,6 +26,7 @@ mod natural;
 mod order;
 mod parquet;
 mod peek;
+mod remote_files;
 mod row;
 mod sampling;
 mod scan;

@@ -330,11 +330,12 @@ impl Preparer {
 
     /// Why a picture or clip cannot be used. It goes into a shard, whose bytes must not depend on where the data lies.
     fn reason(&self, media: &Media, error: &MediaError) -> String {
-        let reason = format!("{}: {}", media.name, error.problem());
         if error.is_of_machine() {
-            self.machine_fault.get_or_init(|| reason.clone());
+            // It ends the run and goes into no shard, so that it may name what it likes.
+            let fault = || format!("{}: {error}", media.name);
+            self.machine_fault.get_or_init(fault);
         }
-        reason
+        format!("{}: {}", media.name, error.problem())
     }
 
     fn render(&self, seen: &Seen, media: &Media) -> Result<Visual, MediaError> {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::{Size, VideoError};
-use crate::blob::Blob;
+use crate::blob::{self, Blob};
 
 /// A picture that cannot be used, and why. A caller counts it and goes on.
 #[derive(Debug, thiserror::Error)]
@@ -146,7 +146,10 @@ impl MediaError {
     /// Whether the fault is this machine's rather than the file's: sound files would have it too.
     pub fn is_of_machine(&self) -> bool {
         match self {
-            Self::In { source, .. } => source.is_of_machine(),
+            Self::In { source, .. } | Self::Video(VideoError::Frame { source, .. }) => {
+                source.is_of_machine()
+            }
+            Self::File(error) => blob::is_of_machine(error),
             Self::Video(fault) => matches!(
                 fault,
                 VideoError::NoProgram { .. } | VideoError::NotStarted { .. }

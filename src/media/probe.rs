@@ -1,5 +1,6 @@
 //! What a picture's header tells: the size that it will have, and what is odd about it.
 
+use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 
 use image::ImageFormat;
@@ -12,7 +13,7 @@ use super::gif::{self, FirstFrame};
 use super::guard::guarded;
 use super::header::Header;
 use super::{Limits, Mark, MediaError, Oddity, Orientation, Size, jpeg};
-use crate::blob::{Blob, Reader, is_no_file};
+use crate::blob::{self, Blob, Reader, is_no_file};
 
 /// Bytes of a GIF in which a second frame is looked for.
 const GIF_BYTES: u64 = 1 << 20;
@@ -106,9 +107,40 @@ fn looked_at(blob: &Blob, limits: Limits) -> Result<(Reader, Format, Header), Me
         let limit = limits.max_bytes;
         return Err(MediaError::TooManyBytes { bytes, limit }.within(blob));
     }
-    let (format, header) =
-        header(BufReader::new(file.clone()), limits).map_err(|fault| fault.within(blob))?;
+    let fault = Cell::new(None);
+    let noting = Noting {
+        file: file.clone(),
+        fault: &fault,
+    };
+    let looked = header(BufReader::new(noting), limits);
+    let (format, header) = looked.map_err(|found| match fault.take() {
+        // Codecs would call the picture corrupt.
+        Some(fault) => MediaError::File(fault),
+        None => found.within(blob),
+    })?;
     Ok((file, format, header))
+}
+
+/// Keeps a fault of the machine in reading.
+struct Noting<'a> {
+    file: Reader,
+    fault: &'a Cell<Option<io::Error>>,
+}
+
+impl Read for Noting<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer).inspect_err(|error| {
+            if let Some(fault) = blob::again(error) {
+                self.fault.set(Some(fault));
+            }
+        })
+    }
+}
+
+impl Seek for Noting<'_> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
 }
 
 fn header(mut reader: impl BufRead + Seek, limits: Limits) -> Result<(Format, Header), MediaError> {

@@ -336,3 +336,24 @@ proptest! {
         let _ = read_all(&content);
     }
 }
+
+#[cfg(not(feature = "object-store"))]
+#[test]
+fn without_clients_a_url_is_refused_with_the_feature_that_is_missing() {
+    for path in [
+        "s3://bucket/rows.jsonl",
+        "s3://bucket/d/",
+        "s3://bucket/*.jsonl",
+        "https://host/rows.jsonl?signature=secret",
+    ] {
+        let mut fixture = Fixture::new("");
+        fixture.spec.path = path.into();
+        fixture.spec.media_root = Some(fixture.folder.path().to_owned());
+        let error = dataset::open(&fixture.spec).err().unwrap().to_string();
+        assert!(
+            error.contains("without the feature `object-store`"),
+            "{error}"
+        );
+        assert!(!error.contains("secret"), "{error}");
+    }
+}

@@ -140,3 +140,21 @@ fn plans_are_refused_for_what_cannot_be_tiled() {
         .render(&other, Resampler::Torchvision);
     assert!(matches!(rendered, Err(MediaError::SizeChanged { .. })));
 }
+
+#[cfg(not(feature = "object-store"))]
+#[test]
+fn without_clients_a_url_is_no_fault_of_the_picture() {
+    let blob = Blob::at("s3://bucket/a.jpg?X-Amz-Signature=secret".as_ref());
+    let limits = Limits::default();
+    for fault in [
+        load(&blob, Orientation::Apply, limits).unwrap_err(),
+        probe_file(&blob, Orientation::Apply, limits).unwrap_err(),
+    ] {
+        assert!(fault.is_of_machine(), "{fault}");
+        let text = fault.to_string();
+        assert!(text.contains("--features object-store"), "{text}");
+        for text in [text, fault.problem()] {
+            assert!(!text.contains("secret"), "{text}");
+        }
+    }
+}

@@ -5,8 +5,8 @@ repository:
 
     python scripts/make_parquet_fixtures.py
 
-`onevision`, `cauldron`, `messages` and `paths` are written by `datasets` itself, the others by pyarrow. The manifest
-holds of every file what `datasets` reads from it: the id, and the SHA-256 and path of every picture.
+`onevision`, `cauldron`, `messages` and `messages_parts` are written by `datasets` itself, the others by pyarrow. The
+manifest holds of every file of the first kind what `datasets` reads from it: the id, and the SHA-256 and path of every picture.
 """
 
 import hashlib

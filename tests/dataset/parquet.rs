@@ -52,10 +52,7 @@ fn read_as_datasets_does(name: &str) -> Vec<Result<Sample, SampleProblem>> {
         assert_eq!(sample.media.len(), media.len(), "{id}");
         for (i, (media, expected)) in sample.media.iter().zip(media).enumerate() {
             assert_eq!(media.kind, MediaKind::Image);
-            let digest: String = Sha256::digest(held(&media.blob))
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let digest = format!("{:x}", Sha256::digest(held(&media.blob)));
             assert_eq!(digest, expected["sha256"], "{id}");
             let name = expected["path"]
                 .as_str()
@@ -262,7 +259,7 @@ fn filters_read_what_they_ask_for() {
     }
     let none = Fixture::filtered(content("onevision"), r#"{"data_source": ["source(3,x)"]}"#);
     let problem = none.problem().to_string();
-    assert!(problem.contains(r#"none of its 21 rows"#), "{problem}");
+    assert!(problem.contains("none of its 21 rows"), "{problem}");
     assert!(problem.contains(r#""source(0,x)" (7 rows)"#), "{problem}");
 }
 
@@ -343,6 +340,21 @@ fn files_that_are_refused() {
             .to_string()
             .contains("claims to be longer than the file")
     );
+    let deep = [
+        &b"\x15\x04\x19\xfc\x80\x89\x7a"[..],
+        &b"\x48\x01g\x15\x02\0".repeat(2_000_000),
+    ]
+    .concat();
+    let deep = [
+        b"PAR1",
+        &deep[..],
+        b"\0",
+        &(deep.len() as u32 + 1).to_le_bytes(),
+        b"PAR1",
+    ]
+    .concat();
+    let deep = problem(deep).to_string();
+    assert!(deep.contains("columns in columns, 2000000 deep"), "{deep}");
     let mut garbled = whole.clone();
     let footer = u32::from_le_bytes(whole[at..at + 4].try_into().unwrap()) as usize;
     garbled[at - footer..at].fill(0xff);

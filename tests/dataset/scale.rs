@@ -67,7 +67,7 @@ fn two_million_rows() {
     }
 }
 
-/// What scripts/bench_datasets.py asks for: opens the dataset `MADMIX_DATASET` and reads `MADMIX_READ` rows of it.
+/// What `scripts/bench_datasets.py` asks for: opens the dataset `MADMIX_DATASET` and reads `MADMIX_READ` rows of it.
 #[test]
 #[ignore = "measures a file that it is given"]
 #[expect(clippy::print_stderr, reason = "it is run for its figures")]

@@ -84,7 +84,7 @@ impl OpenChunk {
         let damaged = |what: &str| ParquetError::General(what.to_owned());
         let bytes = self.bytes(at)?;
         let header = Header::parse(&bytes)?.ok_or_else(|| damaged("a page's header has no end"))?;
-        let packed = &bytes[header.header_bytes..];
+        let packed = &bytes[header.own_bytes..];
         if header.packed_bytes != packed.len() {
             return Err(damaged("the index of pages does not fit the pages"));
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
-use parquet::errors::{ParquetError, Result};
+use parquet::errors::Result;
 use parquet::file::metadata::{FileMetaData, ParquetMetaData};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type};
 
@@ -30,9 +30,6 @@ pub(super) const MEDIA: [(MediaKind, [&str; 2]); 2] = [
 const OTHERS: [&str; 2] = ["id", "system"];
 
 pub(super) const DATA_SOURCE: &str = "data_source";
-
-/// Structs in structs; deeper is no dataset.
-const MAX_DEPTH: usize = 32;
 
 /// Some of the columns of a file: what decoding them takes.
 pub(super) struct View {
@@ -60,8 +57,8 @@ pub(super) struct Columns {
 
 impl Columns {
     pub(super) fn new(own: Arc<SchemaDescriptor>) -> std::result::Result<Self, ParquetProblem> {
-        let plain = plain(own.root_schema(), 0)
-            .map_err(|error| ParquetProblem::Footer(error.to_string()))?;
+        let plain =
+            plain(own.root_schema()).map_err(|error| ParquetProblem::Footer(error.to_string()))?;
         let plain = Arc::new(SchemaDescriptor::new(Arc::new(plain)));
         Ok(Self { own, plain })
     }
@@ -228,12 +225,7 @@ fn is_text(column: &ColumnDescriptor) -> bool {
 }
 
 /// A type without annotations, but for those of lists and of integers.
-fn plain(own: &Type, depth: usize) -> Result<Type> {
-    if depth > MAX_DEPTH {
-        return Err(ParquetError::General(format!(
-            "columns in columns, more than {MAX_DEPTH} deep"
-        )));
-    }
+fn plain(own: &Type) -> Result<Type> {
     let info = own.get_basic_info();
     match own {
         Type::PrimitiveType {
@@ -258,7 +250,7 @@ fn plain(own: &Type, depth: usize) -> Result<Type> {
         Type::GroupType { fields, .. } => {
             let fields = fields
                 .iter()
-                .map(|field| plain(field, depth + 1).map(Arc::new))
+                .map(|field| plain(field).map(Arc::new))
                 .collect::<Result<_>>()?;
             let mut builder = Type::group_type_builder(info.name()).with_fields(fields);
             if info.has_repetition() {

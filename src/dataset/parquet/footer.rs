@@ -12,6 +12,7 @@ use parquet::schema::types::SchemaDescriptor;
 
 use super::chunk::Chunk;
 use super::error::ParquetProblem;
+use super::thrift::{self, Stop};
 use crate::blob::Reader;
 use crate::dataset::DatasetProblem;
 use crate::wall;
@@ -20,6 +21,9 @@ const TAIL_BYTES: usize = 8;
 
 /// A footer lists every column of every row group; a file of a terabyte has tens of megabytes of it.
 const MAX_FOOTER_BYTES: usize = 512 << 20;
+
+/// Structs in structs; deeper is no dataset.
+const MAX_DEPTH: usize = 64;
 
 /// The most values of a column in a row group. A hostile page may claim so many in a few bytes.
 const MAX_CHUNK_VALUES: u64 = 1 << 27;
@@ -80,6 +84,13 @@ pub(super) fn read(file: &Reader) -> Result<Footer, DatasetProblem> {
     let mut content = blake3::Hasher::new();
     content.update(&footer);
     content.update(&file.len().to_le_bytes());
+    let depth = thrift::schema_depth(&footer).map_err(|stop| match stop {
+        Stop::More => broken("it breaks off"),
+        Stop::Bad(reason) => broken(reason),
+    })?;
+    if depth > MAX_DEPTH {
+        return Err(broken(&format!("columns in columns, {depth} deep")).into());
+    }
     let schema = decoded(|| ParquetMetaDataReader::decode_schema(&footer))?;
     Ok(Footer {
         bytes: footer,

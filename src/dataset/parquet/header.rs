@@ -5,6 +5,8 @@
 
 use parquet::errors::ParquetError;
 
+use super::thrift::{Compact, INT, STRUCT, Stop};
+
 /// The largest page, in bytes when it is unpacked. Writers that do not split pictures among pages make pages of a whole
 /// row group: a thousand pictures of a megabyte each.
 const MAX_PAGE_BYTES: i64 = 1 << 30;
@@ -28,7 +30,7 @@ pub(super) enum Kind {
 pub(super) struct Header {
     pub(super) kind: Kind,
     /// How long the header itself is.
-    pub(super) header_bytes: usize,
+    pub(super) own_bytes: usize,
     /// How many bytes follow it.
     pub(super) packed_bytes: usize,
     /// How many they are when unpacked.
@@ -54,15 +56,15 @@ impl Header {
 
     /// Reads the header that `bytes` start with; nothing when it goes on beyond them.
     pub(super) fn parse(bytes: &[u8]) -> Result<Option<Self>, ParquetError> {
-        let mut input = Compact { bytes, at: 0 };
+        let mut input = Compact::new(bytes);
         match fields(&mut input) {
-            Ok(fields) => Self::checked(fields, input.at).map(Some),
+            Ok(fields) => Self::checked(&fields, input.at()).map(Some),
             Err(Stop::More) => Ok(None),
             Err(Stop::Bad(reason)) => Err(bad(reason)),
         }
     }
 
-    fn checked(fields: Fields, header_bytes: usize) -> Result<Self, ParquetError> {
+    fn checked(fields: &Fields, own_bytes: usize) -> Result<Self, ParquetError> {
         let missing = || bad("it leaves out what every header has");
         let size = |bytes: Option<i64>| match bytes.ok_or_else(missing)? {
             bytes @ 0..=MAX_PAGE_BYTES => Ok(bytes as usize),
@@ -82,7 +84,7 @@ impl Header {
         };
         let header = Self {
             kind,
-            header_bytes,
+            own_bytes,
             packed_bytes: size(fields.packed)?,
             unpacked_bytes: size(fields.unpacked)?,
             values: count(fields.values)?,
@@ -135,95 +137,6 @@ fn fields(input: &mut Compact<'_>) -> Result<Fields, Stop> {
     Ok(found)
 }
 
-const INT: u8 = 5;
-const STRUCT: u8 = 12;
-const MAX_DEPTH: usize = 8;
-
-/// Why reading stops.
-enum Stop {
-    /// At the end of the bytes.
-    More,
-    Bad(&'static str),
-}
-
-/// Thrift's compact protocol.
-struct Compact<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Compact<'_> {
-    fn byte(&mut self) -> Result<u8, Stop> {
-        let byte = self.bytes.get(self.at).ok_or(Stop::More)?;
-        self.at += 1;
-        Ok(*byte)
-    }
-
-    fn varint(&mut self) -> Result<u64, Stop> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok(value);
-            }
-        }
-        Err(Stop::Bad("a number without an end"))
-    }
-
-    fn int(&mut self) -> Result<i64, Stop> {
-        let zigzag = self.varint()?;
-        Ok((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
-    }
-
-    /// The next field of a struct: its number and its type.
-    fn field(&mut self, last: &mut i64) -> Result<Option<(i64, u8)>, Stop> {
-        let byte = self.byte()?;
-        if byte == 0 {
-            return Ok(None);
-        }
-        *last = match byte >> 4 {
-            0 => self.int()?,
-            step => last.wrapping_add(i64::from(step)),
-        };
-        Ok(Some((*last, byte & 0xf)))
-    }
-
-    fn pass(&mut self, bytes: u64) -> Result<(), Stop> {
-        let left = (self.bytes.len() - self.at) as u64;
-        if bytes > left {
-            return Err(Stop::More);
-        }
-        self.at += bytes as usize;
-        Ok(())
-    }
-
-    fn skip(&mut self, kind: u8, depth: usize) -> Result<(), Stop> {
-        if depth > MAX_DEPTH {
-            return Err(Stop::Bad("structs in structs without an end"));
-        }
-        match kind {
-            1 | 2 => Ok(()),
-            3 => self.pass(1),
-            4..=6 => self.varint().map(drop),
-            7 => self.pass(8),
-            8 => {
-                let bytes = self.varint()?;
-                self.pass(bytes)
-            }
-            STRUCT => {
-                let mut last = 0;
-                while let Some((_, kind)) = self.field(&mut last)? {
-                    self.skip(kind, depth + 1)?;
-                }
-                Ok(())
-            }
-            // Headers have no lists or maps.
-            _ => Err(Stop::Bad("a field of a type that no header has")),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,7 +151,7 @@ mod tests {
         let header = Header::parse(DATA).unwrap().unwrap();
         let expected = Header {
             kind: Kind::Data,
-            header_bytes: DATA.len() - 4,
+            own_bytes: DATA.len() - 4,
             packed_bytes: 200,
             unpacked_bytes: 300,
             values: 1000,
@@ -263,7 +176,7 @@ mod tests {
             dictionary.contains("more values than bytes"),
             "{dictionary}"
         );
-        for damaged in [&b"\0"[..], b"\x15\x00\0", b"\x19", &[0x8c; 40], &[0xff; 40]] {
+        for damaged in [&b"\0"[..], b"\x15\x00\0", &[0x8c; 40], &[0xff; 40]] {
             refused(damaged);
         }
     }

@@ -9,6 +9,7 @@ use parquet::basic::Encoding;
 use parquet::column::page::Page;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::page_index::index_reader::decode_offset_index;
+use parquet::file::page_index::offset_index::PageLocation;
 
 use super::chunk::OpenChunk;
 use super::header::{Header, Kind};
@@ -54,14 +55,9 @@ impl Index {
         let first = locations.first().filter(|page| page.first_row_index == 0)?;
         let dictionary = chunk.start..u64::try_from(first.offset).ok()?;
         let mut after = chunk.start;
-        let place = |(i, page): (usize, &_)| {
-            let parquet::file::page_index::offset_index::PageLocation {
-                offset,
-                compressed_page_size,
-                first_row_index,
-            } = page;
-            let start = u64::try_from(*offset).ok()?;
-            let end = start.checked_add(u64::try_from(*compressed_page_size).ok()?)?;
+        let place = |(i, page): (usize, &PageLocation)| {
+            let start = u64::try_from(page.offset).ok()?;
+            let end = start.checked_add(u64::try_from(page.compressed_page_size).ok()?)?;
             let next = match locations.get(i + 1) {
                 Some(next) => usize::try_from(next.first_row_index).ok()?,
                 None => column.rows,
@@ -70,7 +66,7 @@ impl Index {
                 return None;
             }
             after = end;
-            let rows = next.checked_sub(usize::try_from(*first_row_index).ok()?)?;
+            let rows = next.checked_sub(usize::try_from(page.first_row_index).ok()?)?;
             Some(Place {
                 at: start..end,
                 rows: Some(rows),
@@ -166,7 +162,7 @@ fn header(column: &OpenChunk, left: Range<u64>) -> Result<(Header, Range<u64>)> 
     while let Some(bytes) = Header::next_try(tried) {
         let end = left.end.min(left.start + bytes as u64);
         if let Some(header) = Header::parse(&column.bytes(left.start..end)?)? {
-            let bytes = (header.header_bytes + header.packed_bytes) as u64;
+            let bytes = (header.own_bytes + header.packed_bytes) as u64;
             if bytes > left.end - left.start {
                 return Err(damaged("a page is longer than its column"));
             }

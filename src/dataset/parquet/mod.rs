@@ -1,4 +1,5 @@
-//! Parquet as Hugging Face `datasets` and others write it: LLaVA-OneVision-Data, The Cauldron, FineVision, and messages.
+//! Parquet as Hugging Face `datasets` and others write it: LLaVA-OneVision-Data, The
+//! Cauldron, `FineVision`, and messages.
 //!
 //! ```text
 //! id: string, image: struct<bytes: binary, path: string>, conversations: list<struct<from: string, value: string>>, data_source: string
@@ -25,6 +26,7 @@ mod media;
 mod pages;
 mod rows;
 mod sift;
+mod thrift;
 mod value;
 
 use std::sync::Arc;

@@ -49,9 +49,10 @@ struct Found {
 
 impl<'a> Sifter<'a> {
     pub(super) fn new(sieve: &'a Sieve<'a>, columns: &Columns) -> Result<Self, ParquetProblem> {
-        let counted = match sieve.wants_media() {
-            true => columns.beside_paths(),
-            false => Vec::new(),
+        let counted = if sieve.wants_media() {
+            columns.beside_paths()
+        } else {
+            Vec::new()
         };
         Ok(Self {
             sieve,

@@ -1,4 +1,4 @@
-//! A real S3 server on this machine: moto's, from PyPI.
+//! A real S3 server on this machine: moto's, which is a Python package.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -35,6 +35,7 @@ pub(crate) fn own_moto(test: &str) -> Option<Moto> {
     python(test).map(|python| start(&python))
 }
 
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn python(test: &str) -> Option<OsString> {
     let python = std::env::var_os("MADMIX_TEST_MOTO");
     if python.is_none() {
@@ -61,7 +62,7 @@ fn start(python: &OsStr) -> Moto {
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(process.try_wait().unwrap().is_none(), "moto does not start");
         assert!(
-            start.elapsed() < Duration::from_secs(60),
+            start.elapsed() < Duration::from_mins(1),
             "moto does not listen"
         );
         std::thread::sleep(Duration::from_millis(50));

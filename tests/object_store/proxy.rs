@@ -134,13 +134,16 @@ fn pass(client: &TcpStream, port: u16, state: &Mutex<State>) -> io::Result<()> {
     let mut passed = format!("{first}\r\nConnection: close\r\n");
     for line in headers {
         if is(&line, "range") {
-            request.range = line.split_once(": ").unwrap_or_default().1.to_owned();
+            line.split_once(": ")
+                .unwrap_or_default()
+                .1
+                .clone_into(&mut request.range);
             if no_ranges {
                 continue;
             }
         }
         if !is(&line, "connection") {
-            passed += &format!("{line}\r\n");
+            passed.extend([line.as_str(), "\r\n"]);
         }
     }
     let (status, kept, body, sent) = if let Some(Trouble::Status(status, more)) = &trouble {
@@ -180,7 +183,7 @@ fn pass(client: &TcpStream, port: u16, state: &Mutex<State>) -> io::Result<()> {
     client.write_all(&body[..sent])?;
     client.flush()?;
     if matches!(trouble, Some(Trouble::Stall(_))) {
-        std::thread::sleep(Duration::from_secs(60));
+        std::thread::sleep(Duration::from_mins(1));
     }
     Ok(())
 }

@@ -20,7 +20,8 @@ pub(crate) fn ascii_escaped(json: &str) -> String {
     for c in json.chars() {
         if c != '\n' && (c.is_control() || turns_or_breaks(c)) {
             // All of them are in the first plane.
-            out += &format!("\\u{:04x}", c as u32);
+            let escape = format!("\\u{:04x}", c as u32);
+            out.push_str(&escape);
         } else {
             out.push(c);
         }

@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_mark_is_of_the_ends_and_the_length() {
-        let bytes: Vec<u8> = (0..20_000_u32).map(|i| (i * i >> 5) as u8).collect();
+        let bytes: Vec<u8> = (0..20_000_u32).map(|i| ((i * i) >> 5) as u8).collect();
         let mark = Mark::of(&held(&bytes)).unwrap();
         assert!(!mark.is_whole());
         let changed = |at: usize| {

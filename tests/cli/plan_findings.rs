@@ -35,7 +35,8 @@ fn duplicates(plan: &Value) -> Vec<Value> {
 }
 
 fn lines(rows: &[Value]) -> String {
-    rows.iter().map(|row| format!("{row}\n")).collect()
+    let lines: Vec<String> = rows.iter().map(Value::to_string).collect();
+    lines.join("\n")
 }
 
 #[test]

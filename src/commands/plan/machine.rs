@@ -86,9 +86,10 @@ impl Place {
         Some(Rate {
             flops_per_second: rate * devices as f64,
             share,
-            device: match self.machine.cuda {
-                true => self.description.clone(),
-                false => "this CPU".to_owned(),
+            device: if self.machine.cuda {
+                self.description.clone()
+            } else {
+                "this CPU".to_owned()
             },
         })
     }

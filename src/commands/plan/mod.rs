@@ -87,9 +87,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         survey: &survey,
         forecast: &forecast,
     };
-    terminal::print(match arguments.json {
-        true => plan_json(&report)?,
-        false => plan_text(&report),
+    terminal::print(if arguments.json {
+        plan_json(&report)?
+    } else {
+        plan_text(&report)
     })?;
     if let Some(fault) = preparer.machine_fault() {
         return Err(anyhow::anyhow!("{fault}"));
@@ -137,7 +138,7 @@ fn within_limits(subjects: &[Subject<'_>], survey: &Survey, rate: f64) -> Result
         rate,
     );
     let failures = too_many(
-        survey.datasets.iter().filter_map(|found| found.lost()),
+        survey.datasets.iter().filter_map(survey::Found::lost),
         rate,
         None,
     );

@@ -126,9 +126,12 @@ fn measure(
             chosen
         })
         .collect();
-    let rows = |i: usize| match all {
-        true => subjects[i].dataset.len(),
-        false => sorted[i].len() as u64,
+    let rows = |i: usize| {
+        if all {
+            subjects[i].dataset.len()
+        } else {
+            sorted[i].len() as u64
+        }
     };
     watch.begin(Step::Measuring, (0..subjects.len()).map(rows).sum());
     let together = (0..subjects.len()).into_par_iter().flat_map(|i| {
@@ -147,9 +150,10 @@ fn measure(
                 };
                 let start = chunk * TOGETHER as u64;
                 for place in start..rows(i).min(start + TOGETHER as u64) {
-                    let (index, chosen) = match all {
-                        true => (place, sorted[i].binary_search(&place).is_ok()),
-                        false => (sorted[i][place as usize], true),
+                    let (index, chosen) = if all {
+                        (place, sorted[i].binary_search(&place).is_ok())
+                    } else {
+                        (sorted[i][place as usize], true)
                     };
                     surveyor.visit(index, chosen, into);
                     watch.advance(1);

@@ -177,7 +177,9 @@ mod tests {
     fn the_first_is_the_first_row_whatever_the_order() {
         let of = |rows: &[u64]| {
             let mut note = Note::default();
-            rows.iter().for_each(|&row| note.add(row, || example(row)));
+            for &row in rows {
+                note.add(row, || example(row));
+            }
             note
         };
         for (one, other) in [([5, 3], [4, 9]), ([9, 4], [3, 5])] {

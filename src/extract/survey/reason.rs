@@ -8,39 +8,34 @@ pub(super) fn kind<'a>(reason: &str, mut names: impl Iterator<Item = &'a str>) -
     let mut rest = named.unwrap_or(reason);
     while let Some(c) = rest.chars().next() {
         let length = c.len_utf8();
-        rest = match c {
-            '0'..='9' => {
-                kind.push('N');
-                let digits = |c: char| c.is_ascii_digit() || c == '.';
-                let end = rest.trim_start_matches(digits);
-                // A full stop ends a sentence.
-                let taken = &rest[..rest.len() - end.len()];
-                &rest[taken.trim_end_matches('.').len()..]
+        let quotation = ['"', '`'].contains(&c);
+        let end = quotation.then(|| end_of_quotation(&rest[length..], c));
+        rest = if let Some(end) = end.flatten() {
+            let quoted = &rest[length..length + end];
+            kind.push(c);
+            if c == '`' && is_key(quoted) {
+                kind.extend(quoted.chars().filter(|c| !c.is_ascii_digit()));
+            } else {
+                kind.push('…');
             }
-            '"' | '`' => match end_of_quotation(&rest[length..], c) {
-                Some(end) => {
-                    let quoted = &rest[length..length + end];
-                    kind.push(c);
-                    if c == '`' && is_key(quoted) {
-                        kind.extend(quoted.chars().filter(|c| !c.is_ascii_digit()));
-                    } else {
-                        kind.push('…');
-                    }
-                    kind.push(c);
-                    &rest[length + end + length..]
-                }
-                None => {
-                    kind.push(c);
-                    &rest[length..]
-                }
-            },
-            _ => {
-                kind.push(c);
-                &rest[length..]
-            }
+            kind.push(c);
+            &rest[length + end + length..]
+        } else if c.is_ascii_digit() {
+            kind.push('N');
+            &rest[number(rest)..]
+        } else {
+            kind.push(c);
+            &rest[length..]
         };
     }
     kind
+}
+
+/// The length of the number that a text begins with. A full stop behind it ends a sentence.
+fn number(text: &str) -> usize {
+    let behind = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let taken = &text[..text.len() - behind.len()];
+    taken.trim_end_matches('.').len()
 }
 
 /// Where the quotation ends; a quotation mark behind a backslash does not end it.

@@ -59,9 +59,10 @@ pub(super) mod tests {
         (dataset, content)
     }
 
-    pub(in super::super) fn counted(
-        mut contents: Vec<Placed>,
-    ) -> Vec<((u32, u32), u64, (u64, u64))> {
+    /// The datasets, how often, and the rows of the example.
+    type Counted = ((u32, u32), u64, (u64, u64));
+
+    pub(in super::super) fn counted(mut contents: Vec<Placed>) -> Vec<Counted> {
         contents
             .sort_by_key(|(dataset, content)| (content.key, content.rest, *dataset, content.index));
         let pairs = count_pairs(&contents).into_iter();

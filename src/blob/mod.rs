@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use tempfile::TempPath;
 
-pub use reader::Reader;
+use reader::NotAFile;
+pub use reader::{Reader, is_no_file};
 
 /// Where some bytes lie.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -69,17 +70,14 @@ impl Blob {
     /// Opens it for reading.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read; a folder, a pipe or a device is [`io::ErrorKind::InvalidInput`].
+    /// When there is none, or it cannot be read; [`is_no_file`] tells a folder, a pipe or a device.
     pub fn open(&self) -> io::Result<Reader> {
         match self {
             Self::Path(path) => Reader::of_file(path),
             Self::Url(url) => Ok(Reader::of_remote(remote::open(url)?)),
             Self::Part { of, start, bytes } => of.open()?.part(*start, *bytes),
             Self::Held(bytes) => Ok(Reader::of_bytes(Arc::clone(bytes))),
-            Self::Frames(_) => Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "a list of frames is no file",
-            )),
+            Self::Frames(_) => Err(NotAFile.into()),
         }
     }
 
@@ -113,6 +111,15 @@ impl Blob {
         let mut copy = tempfile::NamedTempFile::new()?;
         io::copy(&mut self.open()?, &mut copy)?;
         Ok(Local::Copy(copy.into_temp_path()))
+    }
+
+    /// Bytes that it holds in memory, in its frames too.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Self::Held(bytes) => bytes.len(),
+            Self::Frames(frames) => frames.iter().map(Self::held_bytes).sum(),
+            Self::Path(_) | Self::Url(_) | Self::Part { .. } => 0,
+        }
     }
 
     /// The path on this machine, of what lies in the file system by itself.
@@ -183,6 +190,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_held_is_counted() {
+        let held = Blob::Held(b"abc".as_slice().into());
+        assert_eq!(held.held_bytes(), 3);
+        assert_eq!(part(held.clone(), 1, 1).held_bytes(), 0);
+        let path = Blob::Path("x".into());
+        assert_eq!(
+            Blob::Frames([held.clone(), path, held].into()).held_bytes(),
+            6
+        );
+    }
+
+    #[test]
     fn a_copy_goes_with_its_owner() {
         let local = Blob::Held(b"x".as_slice().into()).local().unwrap();
         let path = local.path().to_owned();
@@ -198,7 +217,7 @@ mod tests {
             Blob::Path(folder.path().to_owned()),
             Blob::Frames([].into()),
         ] {
-            assert_eq!(blob.open().unwrap_err().kind(), io::ErrorKind::InvalidInput);
+            assert!(is_no_file(&blob.open().unwrap_err()));
         }
         let missing = Blob::Path(folder.path().join("no")).open().unwrap_err();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);

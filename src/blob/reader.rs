@@ -8,6 +8,22 @@ use std::sync::Arc;
 use fs_err::File;
 use fs_err::os::unix::fs::FileExt;
 
+/// A folder, a pipe or a device where a file was expected.
+#[derive(Debug, thiserror::Error)]
+#[error("not a regular file")]
+pub(super) struct NotAFile;
+
+impl From<NotAFile> for io::Error {
+    fn from(error: NotAFile) -> Self {
+        Self::new(io::ErrorKind::InvalidInput, error)
+    }
+}
+
+/// Whether an error of [`Blob::open`](super::Blob::open) says that something is there, but no regular file.
+pub fn is_no_file(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<NotAFile>())
+}
+
 /// Something of known length that is read from any place.
 pub(super) trait ReadAt: Send + Sync {
     /// How many bytes there are.
@@ -36,10 +52,7 @@ impl Reader {
     pub(super) fn of_file(path: &Path) -> io::Result<Self> {
         // Asked first: to open a named pipe would wait for a writer.
         if !fs_err::metadata(path)?.is_file() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "not a regular file",
-            ));
+            return Err(NotAFile.into());
         }
         let file = File::open(path)?;
         let len = file.metadata()?.len();

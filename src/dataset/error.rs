@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::parquet::ParquetProblem;
+
 /// How much of a file's text a message quotes, in characters: data URIs are megabytes long.
 const EXCERPT_CHARS: usize = 200;
 
@@ -172,6 +174,9 @@ pub enum DatasetProblem {
         /// The system's reason.
         reason: String,
     },
+    /// A parquet file that cannot be read.
+    #[error(transparent)]
+    Parquet(#[from] ParquetProblem),
     /// The filter keeps no row.
     #[error(
         "the filter keeps none of its {rows} rows; `{key}` most often is {}",
@@ -265,6 +270,17 @@ pub enum SampleProblem {
     /// Not JSON, or not UTF-8.
     #[error("not valid JSON: {0} of the row")]
     Json(String),
+    /// The part of the file that holds the row does not decode.
+    #[error("the part of the file that holds it is damaged: {0}")]
+    Damaged(String),
+    /// Text that is none.
+    #[error("`{key}` is not UTF-8 after its first {after} bytes")]
+    NotUtf8 {
+        /// The key or the column.
+        key: String,
+        /// How much of the text is right.
+        after: usize,
+    },
     /// A key that a row must have is absent.
     #[error("`{key}` is missing")]
     Missing {
@@ -290,8 +306,35 @@ pub enum SampleProblem {
         second: &'static str,
     },
     /// No turn.
-    #[error("`conversations` is empty")]
-    NoTurns,
+    #[error("`{key}` is empty")]
+    NoTurns {
+        /// Where they should be.
+        key: &'static str,
+    },
+    /// A tool is called, or answers.
+    #[error(
+        "turn {turn}: a tool's call or answer; how it reads hangs on the trainer's agent template, so it is not read"
+    )]
+    ToolTurn {
+        /// The turn, from 0.
+        turn: usize,
+    },
+    /// A part of a turn's content that is neither text nor picture nor video.
+    #[error(
+        "turn {turn}: unknown part {part:?}; known are text, image, image_url, video, video_url"
+    )]
+    UnknownPart {
+        /// The turn, from 0.
+        turn: usize,
+        /// Its type as written.
+        part: String,
+    },
+    /// Sound, which nothing here can hear.
+    #[error("`{key}` is given; samples with sound are not read")]
+    Sound {
+        /// The key.
+        key: &'static str,
+    },
     /// A speaker of unknown role.
     #[error(
         "turn {turn}: unknown role {role:?}; known are human, user, gpt, assistant, model, system"
@@ -343,7 +386,7 @@ pub enum SampleProblem {
     MemberElsewhere(String),
     /// A text that is not UTF-8.
     #[error("`{member}` is not UTF-8 at byte {at} of it")]
-    NotUtf8 {
+    MemberNotUtf8 {
         /// The member of the archive.
         member: String,
         /// Where in it.
@@ -355,9 +398,37 @@ pub enum SampleProblem {
         /// How many media the row names.
         media: usize,
     },
-    /// A URL or data URI for a path.
-    #[error("`{0}` is a URL; download it and name the file")]
+    /// A URL that is not below the media root.
+    #[error(
+        "`{0}` is a URL; download it and name the file, or set `media_root` to the URL that it is below"
+    )]
     MediaUrl(String),
+    /// A data URI that is none.
+    #[error("`{head}` is no data URI that can be read: {reason}")]
+    DataUri {
+        /// What comes before its data.
+        head: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Bytes that are not written as such.
+    #[error("`{key}` should be bytes in base64: {reason}")]
+    Base64 {
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A text too long for a path.
+    #[error("`{start}` is a path of {bytes} bytes, longer than any; nor is it a picture: {reason}")]
+    MediaTooLong {
+        /// Its start.
+        start: String,
+        /// Its length.
+        bytes: usize,
+        /// Why it is no base64.
+        reason: String,
+    },
     /// A path with `..` in it.
     #[error("`{0}` refused: a media path may not contain `..`")]
     MediaParent(String),

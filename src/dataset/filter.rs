@@ -6,8 +6,8 @@ use std::path::Path;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use super::DatasetProblem;
 use super::error::excerpt;
+use super::{DatasetProblem, MediaKind};
 use crate::modality::Modality;
 
 /// How many distinct values are counted for the message; the rest go uncounted.
@@ -74,6 +74,16 @@ pub(super) struct Described {
     pub(super) images: Vec<String>,
     /// The paths of its videos likewise.
     pub(super) videos: Vec<String>,
+}
+
+impl Described {
+    /// The paths of one kind.
+    pub(super) fn media_mut(&mut self, kind: MediaKind) -> &mut Vec<String> {
+        match kind {
+            MediaKind::Image => &mut self.images,
+            MediaKind::Video => &mut self.videos,
+        }
+    }
 }
 
 /// A filter at work.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::filter::{Sieve, Sift};
 use super::media_root::MediaRoot;
-use super::{DatasetProblem, Fault, Progress, Sample, SampleError, llava, webdataset};
+use super::{
+    DatasetProblem, Fault, Progress, Sample, SampleError, llava, messages, parquet, webdataset,
+};
 use crate::blob::Blob;
 
 /// How a format is told and opened.
@@ -20,7 +22,13 @@ pub(super) struct Format {
 }
 
 /// Every format; the first that recognises a file opens it.
-pub(super) const FORMATS: &[Format] = &[webdataset::FORMAT, llava::FORMAT];
+pub(super) const FORMATS: &[Format] = &[
+    // First, as the surest to tell: the names that archives start with may look like anything.
+    webdataset::FORMAT,
+    messages::FORMAT,
+    llava::FORMAT,
+    parquet::FORMAT,
+];
 
 /// How much of a file's start is shown to the formats: enough for the keys of most first rows.
 pub(super) const HEAD_BYTES: u64 = 64 << 10;

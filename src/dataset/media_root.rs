@@ -1,26 +1,39 @@
 //! Media paths: those of an annotation file are not to be trusted with the rest of the machine.
 //!
-//! A row may name what lies below the media root and nothing else. Symbolic links there are followed
-//! wherever they lead: the owner of the folder has put them there, no row can, and a folder of links to
-//! the places of many datasets is a usual layout.
+//! A row may name what lies below the media root and nothing else, or bring the bytes along (a data URI). Symbolic links
+//! below the root are followed wherever they lead: the owner of the folder has put them there, no row can, and a folder
+//! of links to the places of many datasets is a usual layout. The root may also be a URL, and the same then holds for
+//! the URLs below it.
 
 use std::path::{Component, Path, PathBuf};
 
-use super::SampleProblem;
 use super::error::excerpt;
-use crate::blob::Blob;
+use super::row::Named;
+use super::{SampleProblem, data_uri};
+use crate::blob::{Blob, url_of};
 
-/// The folder that a dataset's media paths start from and may not leave.
-pub(super) struct MediaRoot {
-    /// Absolute and without symbolic links.
-    root: PathBuf,
-    /// Absolute, as it was given.
-    given: PathBuf,
+/// The longest path that Linux opens, in bytes; the keys of buckets are shorter. What is longer is meant as base64.
+const LONGEST_PATH: usize = 4096;
+
+/// Where a dataset's media paths start from, and what they may not leave.
+pub(super) enum MediaRoot {
+    /// A folder of this machine.
+    Folder {
+        /// Absolute and without symbolic links.
+        root: PathBuf,
+        /// Absolute, as it was given.
+        given: PathBuf,
+    },
+    /// A URL, without a slash at its end.
+    Url(String),
 }
 
 impl MediaRoot {
-    /// The folder must exist.
+    /// A folder must exist; of a URL it is found when something below it is read.
     pub(super) fn open(root: &Path) -> std::io::Result<Self> {
+        if let Some(url) = url_of(root) {
+            return Ok(Self::Url(url.trim_end_matches('/').to_owned()));
+        }
         // A file's parent is empty when the file is named without a folder.
         let given = if root.as_os_str().is_empty() {
             Path::new(".")
@@ -31,41 +44,75 @@ impl MediaRoot {
         if !fs_err::metadata(&root)?.is_dir() {
             return Err(std::io::ErrorKind::NotADirectory.into());
         }
-        Ok(Self {
+        Ok(Self::Folder {
             root,
             given: std::path::absolute(given)?,
         })
     }
 
-    /// The place of a path as a row writes it, below the root. It need not exist.
-    pub(super) fn resolve(&self, written: &str) -> Result<Blob, SampleProblem> {
-        if is_url(written) {
-            return Err(SampleProblem::MediaUrl(excerpt(written)));
+    /// What a row writes for a picture or a video: a path or a URL below the root, or the bytes themselves. What is
+    /// named need not exist.
+    pub(super) fn resolve(&self, written: &str) -> Result<Named, SampleProblem> {
+        if data_uri::is_one(written) {
+            return data_uri::read(written);
         }
-        let path = Path::new(written);
-        if path.components().any(|part| part == Component::ParentDir) {
-            return Err(SampleProblem::MediaParent(excerpt(written)));
+        if written.len() > LONGEST_PATH {
+            return data_uri::bare(written).map_err(|reason| SampleProblem::MediaTooLong {
+                start: written.chars().take(40).collect(),
+                bytes: written.len(),
+                reason,
+            });
         }
-        let inside = path.starts_with(&self.root) || path.starts_with(&self.given);
-        if path.is_absolute() && !inside {
-            return Err(SampleProblem::MediaAbsolute(excerpt(written)));
-        }
-        Ok(Blob::Path(self.root.join(path)))
+        let blob = match self {
+            Self::Folder { root, given } => in_folder(root, given, written)?,
+            Self::Url(root) => below_url(root, written)?,
+        };
+        Ok(Named {
+            name: written.to_owned(),
+            blob,
+        })
     }
 }
 
-/// `data:…`, or `scheme://…`.
-fn is_url(written: &str) -> bool {
-    let scheme = |text: &str| {
-        text.starts_with(|first: char| first.is_ascii_alphabetic())
-            && text
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+fn in_folder(root: &Path, given: &Path, written: &str) -> Result<Blob, SampleProblem> {
+    // As Qwen's loader has it: `file://` and a path, nothing in it escaped.
+    let path = Path::new(written.strip_prefix("file://").unwrap_or(written));
+    if url_of(path).is_some() {
+        return Err(SampleProblem::MediaUrl(excerpt(written)));
+    }
+    if path.components().any(|part| part == Component::ParentDir) {
+        return Err(SampleProblem::MediaParent(excerpt(written)));
+    }
+    let inside = path.starts_with(root) || path.starts_with(given);
+    if path.is_absolute() && !inside {
+        return Err(SampleProblem::MediaAbsolute(excerpt(written)));
+    }
+    Ok(Blob::Path(root.join(path)))
+}
+
+/// What stands below a URL is put after it as it is written, but for `.` and empty names.
+fn below_url(root: &str, written: &str) -> Result<Blob, SampleProblem> {
+    let inside = written
+        .strip_prefix(root)
+        .filter(|rest| rest.starts_with('/'));
+    let rest = match inside {
+        Some(rest) => rest,
+        None if url_of(Path::new(written)).is_some() => {
+            return Err(SampleProblem::MediaUrl(excerpt(written)));
+        }
+        None if written.starts_with('/') => {
+            return Err(SampleProblem::MediaAbsolute(excerpt(written)));
+        }
+        None => written,
     };
-    written.starts_with("data:")
-        || written
-            .split_once("://")
-            .is_some_and(|(head, _)| scheme(head))
+    // Servers take these for a step up too.
+    let name = |part: &str| part.to_ascii_lowercase().replace("%2e", ".");
+    if rest.split(['/', '\\']).any(|part| name(part) == "..") {
+        return Err(SampleProblem::MediaParent(excerpt(written)));
+    }
+    let names = rest.split('/').filter(|part| !["", "."].contains(part));
+    let url = names.fold(root.to_owned(), |url, name| url + "/" + name);
+    Ok(Blob::Url(url))
 }
 
 #[cfg(test)]
@@ -86,6 +133,7 @@ mod tests {
         symlink(root.join("a"), root.join("in")).unwrap();
         symlink(&root, folder.path().join("alias")).unwrap();
         let media = MediaRoot::open(&folder.path().join("alias")).unwrap();
+        let resolve = |path: &str| media.resolve(path).map(|Named { blob, .. }| blob);
         let real = fs_err::canonicalize(&root).unwrap();
 
         for good in [
@@ -97,21 +145,20 @@ mod tests {
             "a:b//c",
             "out/x.jpg",
         ] {
-            assert_eq!(
-                media.resolve(good),
-                Ok(Blob::Path(real.join(good))),
-                "{good}"
-            );
+            assert_eq!(resolve(good), Ok(Blob::Path(real.join(good))), "{good}");
+            assert_eq!(media.resolve(good).unwrap().name, good);
         }
         for absolute in [
             root.join("a/x.jpg"),
             root.join("a/no.jpg"),
             folder.path().join("alias/no"),
         ] {
+            let written = absolute.to_str().unwrap();
             assert_eq!(
-                media.resolve(absolute.to_str().unwrap()),
-                Ok(Blob::Path(absolute))
+                resolve(&format!("file://{written}")),
+                Ok(Blob::Path(absolute.clone()))
             );
+            assert_eq!(resolve(written), Ok(Blob::Path(absolute.clone())));
         }
         let refused = |path: &str| media.resolve(path).unwrap_err();
         for path in ["../other/x.jpg", "a/../a/x.jpg", "a/.."] {
@@ -124,13 +171,60 @@ mod tests {
         ] {
             assert_eq!(refused(path), SampleProblem::MediaAbsolute(path.into()));
         }
-        for path in [
-            "http://a/b.jpg",
-            "s3://b/c",
-            "file:///a",
-            "data:image/png;base64,AA",
-        ] {
+        let outside = "file:///etc/passwd";
+        assert_eq!(
+            refused(outside),
+            SampleProblem::MediaAbsolute(outside.into())
+        );
+        for path in ["http://a/b.jpg", "s3://b/c", "file://s3://b/c"] {
             assert_eq!(refused(path), SampleProblem::MediaUrl(path.into()));
+        }
+    }
+
+    #[test]
+    fn bytes_that_the_row_brings_along() {
+        let media = MediaRoot::open(Path::new("")).unwrap();
+        let named = media.resolve("data:image/png;base64,AAAA").unwrap();
+        assert_eq!(named.name, "data:image/png (3 bytes)");
+        assert_eq!(named.blob, Blob::Held([0; 3].into()));
+        let bare = "AAAA".repeat(1025);
+        assert_eq!(media.resolve(&bare).unwrap().name, "base64 (3075 bytes)");
+        let short = "AAAA".repeat(1024);
+        assert!(media.resolve(&short).unwrap().blob.path().is_some());
+        let message = media.resolve(&"a.".repeat(4000)).unwrap_err().to_string();
+        assert!(
+            message.contains("a path of 8000 bytes") && message.len() < 250,
+            "{message}"
+        );
+        assert!(media.resolve("data:image/png;base64,?").is_err());
+    }
+
+    #[test]
+    fn below_a_url_and_beside_it() {
+        for root in ["s3://bucket/media", "s3://bucket/media//"] {
+            let media = MediaRoot::open(Path::new(root)).unwrap();
+            for good in ["a/b c.jpg", "./a//b c.jpg", "s3://bucket/media/a/b c.jpg"] {
+                let Named { name, blob } = media.resolve(good).unwrap();
+                assert_eq!(blob, Blob::Url("s3://bucket/media/a/b c.jpg".into()));
+                assert_eq!(name, good);
+            }
+            assert!(media.resolve("data:,x").is_ok());
+            let refused = |path: &str| media.resolve(path).unwrap_err();
+            for url in ["s3://bucket/media2/a", "s3://bucket/a", "https://a/b"] {
+                assert_eq!(refused(url), SampleProblem::MediaUrl(url.into()));
+            }
+            for path in [
+                "../a",
+                "a/../../b",
+                "s3://bucket/media/../a",
+                "a/%2E%2e/b",
+                "a/.%2e/b",
+                "a\\..\\b",
+            ] {
+                assert_eq!(refused(path), SampleProblem::MediaParent(path.into()));
+            }
+            let absolute = SampleProblem::MediaAbsolute("/etc/passwd".into());
+            assert_eq!(refused("/etc/passwd"), absolute);
         }
     }
 

@@ -9,6 +9,7 @@
 //! dialect is one file in `row`.
 
 mod braces;
+mod data_uri;
 mod error;
 mod fault;
 mod files;
@@ -20,8 +21,10 @@ mod joined;
 mod json_rows;
 mod llava;
 mod media_root;
+mod messages;
 mod natural;
 mod order;
+mod parquet;
 mod row;
 mod sampling;
 mod scan;
@@ -37,6 +40,7 @@ pub use format::{format_names, is_format};
 pub use irregularity::Irregularity;
 pub use json_rows::{MAX_ROW_BYTES, MAX_ROW_VALUES};
 pub use order::order;
+pub use parquet::ParquetProblem;
 pub use sampling::SamplingStrategy;
 
 use crate::blob::Blob;

@@ -55,7 +55,7 @@ impl FromStr for SamplingStrategy {
         }
         let wrong = || {
             format!(
-                "\"{text}\" is no sampling strategy: take \"all\", or \"first:N\", \"end:N\" or \"random:N\" \
+                "\"{text}\" is no `sampling_strategy`: take \"all\", or \"first:N\", \"end:N\" or \"random:N\" \
                  with N a number of rows, or whole percent as in \"random:10%\""
             )
         };

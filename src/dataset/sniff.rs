@@ -2,7 +2,6 @@
 
 /// Marks at a file's start.
 const MAGIC: &[(&[u8], &str)] = &[
-    (b"PAR1", "is a parquet file"),
     (b"\x1f\x8b", "is compressed with gzip; unpack it"),
     (b"\x28\xb5\x2f\xfd", "is compressed with zstd; unpack it"),
     (b"\xfd7zXZ\0", "is compressed with xz; unpack it"),
@@ -42,7 +41,7 @@ mod tests {
 
     #[test]
     fn names_what_it_sees() {
-        assert!(looks_like(b"PAR1\x15\x04").contains("parquet"));
+        assert!(looks_like(b"ARROW1\0\0").contains("Arrow"));
         assert!(looks_like(b"\x1f\x8b\x08").contains("gzip"));
         let mut tar = vec![b'a'; 512];
         tar[257..262].copy_from_slice(b"ustar");

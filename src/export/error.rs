@@ -11,6 +11,14 @@ use crate::store::PublishError;
 /// Why a mixture cannot be written for a trainer.
 #[derive(Debug, Error)]
 pub enum ExportError {
+    /// A picture or a video that lies inside a dataset's file cannot be written out.
+    #[error("cannot write {} from its dataset: {source}", path.display())]
+    Media {
+        /// The file that it should have become.
+        path: PathBuf,
+        /// What is in the way.
+        source: std::io::Error,
+    },
     /// The trainer has no words for this plan.
     #[error("{trainer} cannot take this mixture: {problem}")]
     Trainer {

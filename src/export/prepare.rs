@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::look::{Look, Rows};
 use super::rows::{self, Layout, MediaPaths};
 use super::{ExportError, Folder, Form, Needs, Plan, PlannedDataset, Request, Source};
+use crate::blob::url_of;
 use crate::mix::Mixture;
 
 /// A plan whose files its trainer can read.
@@ -47,13 +48,13 @@ pub fn prepare(
     for ((_, dataset), look) in weighed().zip(looks) {
         let elsewhere = root
             .as_ref()
-            .is_some_and(|root| shows_media(look.as_ref()) && dataset.media_root() != *root);
-        let reason = misfit(dataset, look.as_ref(), needs)
-            .or(elsewhere.then_some("its media lie in another folder than the others'"));
+            .is_some_and(|root| may_show_media(look.as_ref()) && dataset.media_root() != *root);
         let source = sources
             .iter_mut()
             .find(|source| source.spec.name == dataset.spec.name);
         let Some(source) = source else { continue };
+        let reason = misfit(dataset, source.rows.is_some(), look.as_ref(), needs)
+            .or(elsewhere.then_some("its media lie in another folder than the others'"));
         source.spec.media_root = Some(root.clone().unwrap_or_else(|| dataset.media_root()));
         let Some(reason) = reason else { continue };
         let layout = Layout {
@@ -74,6 +75,8 @@ pub fn prepare(
         notes.push(note(dataset, reason, &subset));
         source.spec.path = subset.path;
         source.spec.filter = None;
+        source.spec.sampling_strategy = None;
+        source.spec.format = None;
         source.rows = Some(subset.rows);
     }
     let plan = Plan::new(mixture, &sources, request)?;
@@ -93,9 +96,9 @@ fn note(dataset: &PlannedDataset, reason: &str, subset: &rows::Subset) -> String
     )
 }
 
-/// Whether a dataset has media, as far as is seen.
-fn shows_media(look: Option<&Look>) -> bool {
-    look.is_none_or(|look| !look.media.is_empty())
+/// Whether a dataset may have media below its media root: of rows that are not LLaVA's that is not seen.
+fn may_show_media(look: Option<&Look>) -> bool {
+    look.is_none_or(|look| !look.is_llava() || !look.media.is_empty())
 }
 
 /// The folder in which the media of most rows lie.
@@ -103,8 +106,9 @@ fn main_root(plan: &Plan, looks: &[Option<Look>]) -> Option<PathBuf> {
     let mut rows = BTreeMap::<PathBuf, u64>::new();
     let weighed = plan.datasets().filter(|(_, dataset)| dataset.weight > 0.0);
     for ((_, dataset), look) in weighed.zip(looks) {
-        // Every root is named, also where no media are.
-        let count = if shows_media(look.as_ref()) {
+        // Every root is named, also where no media are. Media inside of files need none.
+        let shows = |look: &Look| look.is_llava() && !look.media.is_empty();
+        let count = if look.as_ref().is_none_or(shows) {
             dataset.size
         } else {
             0
@@ -119,7 +123,12 @@ fn main_root(plan: &Plan, looks: &[Option<Look>]) -> Option<PathBuf> {
 
 /// Why a trainer cannot take a file as it is. A file that is not at hand is taken to be as it should, unless that cannot
 /// be.
-fn misfit(dataset: &PlannedDataset, look: Option<&Look>, needs: Needs) -> Option<&'static str> {
+fn misfit(
+    dataset: &PlannedDataset,
+    at_hand: bool,
+    look: Option<&Look>,
+    needs: Needs,
+) -> Option<&'static str> {
     let spec = &dataset.spec;
     if spec
         .filter
@@ -127,6 +136,16 @@ fn misfit(dataset: &PlannedDataset, look: Option<&Look>, needs: Needs) -> Option
         .is_some_and(|filter| !filter.is_empty())
     {
         return Some("its filter keeps only part of the file");
+    }
+    if spec.is_part() {
+        return Some("its sampling strategy takes only part of the file");
+    }
+    let own = needs.form == Form::Own;
+    if !own && url_of(&spec.path).is_some() {
+        return Some("it lies in a bucket, and the trainer reads files");
+    }
+    if !own && at_hand && !spec.path.is_file() {
+        return Some("it is several files, and the trainer wants one");
     }
     let look = look?;
     let extension = spec

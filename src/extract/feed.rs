@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::batch::{Batch, Message, batches};
 use super::measured::Measured;
 use super::work::{Header, ShardWork};
+use crate::dataset::Dataset;
 use crate::store::{Failure, ShardKey};
 use crate::vlm::Input;
 
@@ -58,6 +60,11 @@ impl Feed {
             sent: 0,
             batches: VecDeque::new(),
         }
+    }
+
+    /// The dataset that its samples are of.
+    pub(super) fn dataset(&self) -> Arc<dyn Dataset> {
+        Arc::clone(&self.work.dataset.dataset)
     }
 
     /// Whether loading has begun, or there is nothing to load.

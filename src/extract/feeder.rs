@@ -148,18 +148,19 @@ impl Feeder {
                 }
                 self.samples += 1;
                 self.tokens += tokens;
+                let dataset = feed.dataset();
                 begun.extend(
                     feed.begin()
-                        .map(|(place, sample)| (feed.number, place, sample)),
+                        .map(|(place, sample)| (feed.number, dataset, place, sample)),
                 );
             }
             if !feed.is_all_begun() {
                 break;
             }
         }
-        for (number, place, sample) in begun {
+        for (number, dataset, place, sample) in begun {
             self.spawn(number, move |preparer| {
-                let loaded = preparer.load(&sample);
+                let loaded = preparer.load(&sample, dataset.as_ref());
                 Came::Loaded(place, sample.row, sample.id, loaded)
             });
         }

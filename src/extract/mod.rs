@@ -16,7 +16,9 @@
 //! * for each device: the pixels and tokens of two batches (one that waits and one that is being started, which on the
 //!   CPU is being passed) and of what is loaded or being loaded behind them: two batches more or, where that is more, one
 //!   sample for each of its workers, on CUDA at least 12,288 tokens for each; the prompts of the shard that is being
-//!   loaded and of the next one, some 5 bytes for each of their own tokens; the vectors of a shard,
+//!   loaded and of the next one, some 5 bytes for each of their own tokens, and for each of their samples up to 1 MiB of
+//!   pictures that came with the row (data URIs, columns of parquet), beyond which they are read again, so 128 MiB for
+//!   both; the vectors of a shard,
 //!   64 · 3 · layers · width · 4 bytes, three times while it is published; 64 MiB while a checkpoint is loaded. A token's
 //!   pixels are 0.6 to 2.4 KB (SigLIP's 384² · 3 bytes for 729 tokens, Qwen2-VL's 28² · 3 for one), so a batch of 8192
 //!   tokens has at most 20 MB, and one of the 32,768 that a large GPU takes 80 MB;

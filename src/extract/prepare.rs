@@ -71,23 +71,22 @@ impl Preparer {
             .read(index)
             .map_err(|error| Failure::new(error.row, &error.id, &error.reason()))?;
         let (row, id) = (sample.row, sample.id.clone());
-        self.measured(sample)
+        self.measured(sample, index)
             .map_err(|reason| Failure::new(row, &id, &reason))
     }
 
-    fn measured(&self, sample: Sample) -> Result<Measured, String> {
+    fn measured(&self, sample: Sample, index: u64) -> Result<Measured, String> {
         self.check_extent(&sample)?;
         let prompt = self.prompt(&sample).map_err(|error| error.to_string())?;
-        let media = match self.options.protocol {
-            Protocol::Joint => in_order(sample.media, prompt.media()),
-            Protocol::Separate => sample.media,
-        };
+        let media = self.in_order(sample.media, &prompt);
         let sources = media
             .iter()
             .map(|media| self.look(media).map_err(|error| self.reason(media, &error)))
             .collect::<Result<Vec<_>, _>>()?;
         let mut measured = Measured {
             row: sample.row,
+            index,
+            is_bare: false,
             id: sample.id,
             prompt,
             media: self.seen(media, sources)?,
@@ -96,7 +95,16 @@ impl Preparer {
             return Err("it has no tokens".into());
         }
         self.fit(&mut measured)?;
+        measured.drop_held();
         Ok(measured)
+    }
+
+    /// The media of a sample in the order of its passes.
+    fn in_order(&self, media: Vec<Media>, prompt: &Prompt) -> Vec<Media> {
+        match self.options.protocol {
+            Protocol::Joint => in_order(media, prompt.media()),
+            Protocol::Separate => media,
+        }
     }
 
     /// Refuses a sample that has far too many tokens before its text is tokenised, which takes two hundred times the
@@ -236,17 +244,25 @@ impl Preparer {
     }
 
     /// Decodes and resizes what a sample shows; gives the inputs of its passes, of which there is one for each modality
-    /// where these are passed alone.
+    /// where these are passed alone. `dataset` is that of [`measure`](Self::measure): media that came with the row are
+    /// read from it again where they were too many bytes to be kept.
     ///
     /// # Errors
     /// Whatever makes a picture or clip unusable, as the failure to be recorded.
-    pub fn load(&self, measured: &Measured) -> Result<Vec<Input>, Failure> {
+    pub fn load(&self, measured: &Measured, dataset: &dyn Dataset) -> Result<Vec<Input>, Failure> {
+        let failure = |reason: &str| Failure::new(measured.row, &measured.id, reason);
+        let again = match measured.is_bare {
+            true => Some(
+                self.media_again(measured, dataset)
+                    .map_err(|it| failure(&it))?,
+            ),
+            false => None,
+        };
         let mut visuals = Vec::with_capacity(measured.media.len());
-        for seen in &measured.media {
-            visuals.push(self.render(seen).map_err(|error| {
-                let reason = self.reason(&seen.media, &error);
-                Failure::new(measured.row, &measured.id, &reason)
-            })?);
+        for (i, seen) in measured.media.iter().enumerate() {
+            let media = again.as_ref().map_or(&seen.media, |again| &again[i]);
+            let visual = self.render(seen, media);
+            visuals.push(visual.map_err(|error| failure(&self.reason(media, &error)))?);
         }
         if self.options.protocol == Protocol::Joint {
             return Ok(vec![Input {
@@ -276,6 +292,22 @@ impl Preparer {
         Ok(inputs)
     }
 
+    fn media_again(
+        &self,
+        measured: &Measured,
+        dataset: &dyn Dataset,
+    ) -> Result<Vec<Media>, String> {
+        let sample = dataset
+            .read(measured.index)
+            .map_err(|error| error.reason())?;
+        let media = self.in_order(sample.media, &measured.prompt);
+        if media.len() == measured.media.len() {
+            Ok(media)
+        } else {
+            Err("the row has changed since the run began".into())
+        }
+    }
+
     /// Why a picture or clip cannot be used. It goes into a shard, whose bytes must not depend on where the data lies.
     fn reason(&self, media: &Media, error: &MediaError) -> String {
         let reason = format!("{}: {}", media.name, error.problem());
@@ -285,9 +317,9 @@ impl Preparer {
         reason
     }
 
-    fn render(&self, seen: &Seen) -> Result<Visual, MediaError> {
+    fn render(&self, seen: &Seen, media: &Media) -> Result<Visual, MediaError> {
         let mut tiles = Tiles::none();
-        seen.source.read(&seen.media, &self.options, &mut |frame| {
+        seen.source.read(media, &self.options, &mut |frame| {
             self.processor.render(&frame, &seen.shape, &mut tiles)
         })?;
         Ok(Visual {

@@ -1,6 +1,7 @@
 //! A picture or a clip of a sample: looked at first, read later.
 
 use super::options::Options;
+use crate::blob::Blob;
 use crate::dataset::Media;
 use crate::media::{self, Clip, FrameRounding, MediaError, Rgb, Size, VideoError};
 use crate::vlm::Extent;
@@ -75,6 +76,13 @@ impl Source {
         }
     }
 
+    /// Says where its bytes lie from now on.
+    pub(super) fn move_to(&mut self, blob: &Blob) {
+        if let Self::Clip { clip, .. } = self {
+            *clip = clip.clone().at(blob);
+        }
+    }
+
     /// Decodes the picture, or the clip frame by frame.
     pub(super) fn read(
         &self,
@@ -88,7 +96,11 @@ impl Source {
                 options.orientation,
                 options.limits,
             )?),
-            Self::Clip { clip, indices } => clip.read(indices, take),
+            Self::Clip { clip, indices } => match media.blob {
+                Blob::Path(_) => clip.read(indices, take),
+                // Bytes that came with the row may have come again since.
+                _ => clip.clone().at(&media.blob).read(indices, take),
+            },
         }
     }
 }

@@ -11,7 +11,7 @@ use super::format::Format;
 use super::gif::FirstFrame;
 use super::guard::guarded;
 use super::{Limits, MediaError, Orientation, Rgb, Size, jpeg, raster};
-use crate::blob::{Blob, Reader};
+use crate::blob::{Blob, Reader, is_no_file};
 
 /// Reads and decodes a picture.
 ///
@@ -114,9 +114,12 @@ pub fn probe_file(
 }
 
 fn open(blob: &Blob) -> Result<Reader, MediaError> {
-    blob.open().map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidInput => MediaError::NotAFile.within(blob),
-        _ => MediaError::File(error),
+    blob.open().map_err(|error| {
+        if is_no_file(&error) {
+            MediaError::NotAFile.within(blob)
+        } else {
+            MediaError::File(error)
+        }
     })
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use blake3::Hasher;
 
 use super::video::frame_names;
-use crate::blob::{Blob, Reader};
+use crate::blob::{Blob, Reader, is_no_file};
 
 /// BLAKE3.
 pub type Digest = [u8; 32];
@@ -62,7 +62,7 @@ fn blob_digest(
             add(&mut hash, file, length)?;
         }
         Err(error) => match error.kind() {
-            ErrorKind::InvalidInput => drop(hash.update(b"no file")),
+            _ if is_no_file(&error) => drop(hash.update(b"no file")),
             ErrorKind::NotFound | ErrorKind::NotADirectory => drop(hash.update(b"nothing")),
             _ => return Err(error),
         },

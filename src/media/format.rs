@@ -11,6 +11,12 @@ pub(super) struct Format {
     pub(super) name: &'static str,
 }
 
+/// What a file that begins so is called, without the dot.
+pub fn file_ending(head: &[u8]) -> Option<&'static str> {
+    let kind = image::guess_format(head).ok()?;
+    kind.extensions_str().first().copied()
+}
+
 impl Format {
     const ALL: [Self; 7] = [
         Self {

@@ -32,6 +32,7 @@ pub use decode::{decode, load, probe, probe_file};
 pub use digest::{Digest, clip_digest, picture_digest};
 pub use error::MediaError;
 pub use exif::Orientation;
+pub use format::file_ending;
 pub use picture::{Limits, Rgb, Size};
 pub use resize::{Resampler, resize};
 pub use square::{fill_levels, square_tile, squash_tile};

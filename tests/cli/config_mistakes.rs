@@ -176,6 +176,32 @@ fn tokenizer_that_is_none() {
     assert_ended!("checkpoint_bad_tokenizer", ended);
 }
 
+/// What a dataset's keys may not be: the message names the dataset and the key.
+#[test]
+fn choices_of_rows_that_are_none() {
+    let with = |line: &'static str| {
+        move |project: &Project| {
+            let path = "path = \"words.jsonl\"";
+            project.edit("mix.toml", path, &format!("{path}\n{line}"));
+        }
+    };
+    let ended = refused(2, with("filter = { path = \"a(\" }"));
+    assert_ended!("config_bad_filter_path", ended);
+    let ended = refused(2, with("filter = { modality = [\"audio\"] }"));
+    assert_ended!("config_unknown_modality", ended);
+    let ended = refused(2, with("filter = { source = [\"a\"] }"));
+    assert_ended!("config_unknown_filter", ended);
+    let ended = refused(2, with("sampling_strategy = \"some\""));
+    assert_ended!("config_sampling_unknown", ended);
+    let ended = refused(2, with("sampling_strategy = \"random:12.5%\""));
+    assert_ended!("config_sampling_fraction", ended);
+    let ended = refused(2, with("sampling_strategy = \"first:0\""));
+    assert_ended!("config_sampling_nothing", ended);
+    let ended = refused(2, with("format = \"messages jsonl\""));
+    let says = "dataset \"words\": there is no format \"messages jsonl\"; known are ";
+    assert!(ended.stderr.contains(says), "{ended}");
+}
+
 /// What solving would fail at, said before the first sample is read.
 #[test]
 fn what_cannot_be_solved_is_not_extracted() {

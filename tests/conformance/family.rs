@@ -123,7 +123,7 @@ impl Opened {
             let preparer = Preparer::new(&self.checkpoint, options).unwrap();
             let measured = preparer.measure(rows.as_ref(), i as u64);
             let loaded = measured.and_then(|measured| {
-                let inputs = preparer.load(&measured)?;
+                let inputs = preparer.load(&measured, rows.as_ref())?;
                 Ok(take(&measured, inputs))
             });
             loaded.unwrap_or_else(|failure| panic!("{}: {}", case.name, failure.reason))

@@ -2,13 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod conformance;
 mod files;
 mod filter;
 mod gzip;
 mod listing;
+mod messages;
+mod parquet;
 mod rows;
+mod sampling;
 mod scale;
 mod webdataset;
+mod written;
 
 use std::path::PathBuf;
 

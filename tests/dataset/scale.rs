@@ -67,93 +67,38 @@ fn two_million_rows() {
     }
 }
 
-/// Opening, ordering and reading a thousand shards: `cargo test --test dataset thousand_shards -- --ignored --nocapture`.
-/// With `MADMIX_BENCH_SHARDS` the shards are those of that folder, as `scripts/bench_datasets.py` makes them.
+/// What scripts/bench_datasets.py asks for: opens the dataset `MADMIX_DATASET` and reads `MADMIX_READ` rows of it.
 #[test]
-#[ignore = "writes and reads 4 GB; for measuring"]
+#[ignore = "measures a file that it is given"]
 #[expect(clippy::print_stderr, reason = "it is run for its figures")]
-fn thousand_shards() {
+fn figures_of_a_file() {
     use std::time::Instant;
 
-    use super::webdataset::tar;
-
-    const SHARDS: usize = 1000;
-    const SAMPLES: usize = 1000;
-    let mut fixture = Fixture::new("");
-    let folder = match std::env::var_os("MADMIX_BENCH_SHARDS") {
-        Some(folder) => folder.into(),
-        None => {
-            let folder = fixture.media("shards");
-            fs_err::create_dir(&folder).unwrap();
-            for shard in 0..SHARDS {
-                let names = |i| {
-                    (
-                        format!("{shard:06}{i:06}.jpg"),
-                        format!("{shard:06}{i:06}.json"),
-                    )
-                };
-                let names: Vec<_> = (0..SAMPLES).map(names).collect();
-                let text = row(
-                    r#""data_source": "bench", "#,
-                    &format!("<image>\\n{}", "What is this? ".repeat(40)),
-                );
-                let files: Vec<(&str, &[u8])> = names
-                    .iter()
-                    .flat_map(|(jpg, json)| {
-                        [
-                            (jpg.as_str(), &[7; 2048][..]),
-                            (json.as_str(), text.as_bytes()),
-                        ]
-                    })
-                    .collect();
-                fs_err::write(folder.join(format!("shard-{shard:06}.tar")), tar(&files)).unwrap();
-            }
-            folder
-        }
+    let variable = |name| std::env::var(name).expect("scripts/bench_datasets.py sets it");
+    let spec = dataset::DatasetSpec {
+        name: "measured".into(),
+        path: variable("MADMIX_DATASET").into(),
+        ..dataset::DatasetSpec::default()
     };
-    let peak = || {
-        let status = fs_err::read_to_string("/proc/self/status").unwrap();
-        let line = |key: &str| {
-            status
-                .lines()
-                .find(|line| line.starts_with(key))
-                .unwrap()
-                .to_owned()
-        };
-        format!("{}, {}", line("VmRSS"), line("VmHWM"))
-    };
-    for (name, filter) in [
-        ("all", None),
-        ("filtered", Some(r#"{"data_source": ["bench"]}"#)),
-    ] {
-        fixture.spec.path = folder.join("shard-{000000..000999}.tar");
-        fixture.spec.filter = filter.map(|text| serde_json::from_str(text).unwrap());
-        let before = peak();
-        let start = Instant::now();
-        let dataset = fixture.open();
-        let opened = start.elapsed();
-        let held = peak();
-        let start = Instant::now();
-        let order = dataset::order(dataset.len(), 0, 1000);
-        let ordered = start.elapsed();
-        let start = Instant::now();
-        let bytes: usize = order
-            .iter()
-            .map(|&i| {
-                dataset.read(i).unwrap().media[0]
-                    .blob
-                    .read(1 << 20)
-                    .unwrap()
-                    .len()
-            })
-            .sum();
-        let read = start.elapsed();
-        eprintln!(
-            "{name}: {} samples, {} faults; opened in {opened:.2?}, order {ordered:.2?}, 1,000 samples with their {bytes} \
-             bytes of pictures in {read:.2?}; before: {before}; open: {held}; after: {}",
-            dataset.len(),
-            dataset.faults().len(),
-            peak()
-        );
-    }
+    let start = Instant::now();
+    let dataset = dataset::open(&spec).unwrap();
+    let open = start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    let order = dataset::order(dataset.len(), 0, variable("MADMIX_READ").parse().unwrap());
+    let ordered = start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    assert!(order.iter().all(|&row| dataset.read(row).is_ok()));
+    let read = start.elapsed().as_secs_f64();
+    let status = fs_err::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak: f64 = peak
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap();
+    let peak = peak / 1024.0;
+    eprintln!(
+        "\nfigures: {{\"open\": {open}, \"order\": {ordered}, \"read\": {read}, \"peak_mib\": {peak}}}"
+    );
 }

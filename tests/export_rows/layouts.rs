@@ -79,7 +79,9 @@ fn awkward_rows_become_plain_ones() {
         dataset::open(&spec).unwrap(),
     );
     for i in 0..5 {
-        assert_eq!(before.read(i).unwrap(), after.read(i).unwrap());
+        let (mut before, after) = (before.read(i).unwrap(), after.read(i).unwrap());
+        before.irregularities.clear();
+        assert_eq!(before, after);
     }
 }
 

@@ -1,13 +1,12 @@
 //! LLaVA's turns: `"conversations": [{"from": "human", "value": "…"}, {"from": "gpt", "value": "…"}]`.
 //!
-//! Roles may be called human or user, gpt, assistant or model, system, under `from` or `role`; texts stand under `value`
-//! or `content`.
+//! Roles may be called human or user, gpt, assistant or model, system or developer, under `from` or `role`; texts stand
+//! under `value` or `content`. A turn of a tool is a failure: how it reads hangs on the trainer.
 
 use serde_json::{Map, Value};
 
-use super::{Dialect, Spoken, wrong_type};
-use crate::dataset::error::excerpt;
-use crate::dataset::{Role, SampleProblem, Turn};
+use super::{Dialect, Spoken, role, wrong_type};
+use crate::dataset::{SampleProblem, Turn};
 
 /// The turns of a row.
 pub(super) fn turns<'a>(row: &Map<String, Value>) -> Result<Spoken<'a>, SampleProblem> {
@@ -21,7 +20,9 @@ pub(super) fn turns<'a>(row: &Map<String, Value>) -> Result<Spoken<'a>, SamplePr
         Some(other) => return Err(wrong_type("conversations".to_owned(), "a list", other)),
     };
     if turns.is_empty() {
-        return Err(SampleProblem::NoTurns);
+        return Err(SampleProblem::NoTurns {
+            key: "conversations",
+        });
     }
     let turns = turns
         .iter()
@@ -38,19 +39,8 @@ fn parse_turn(i: usize, turn: &Value) -> Result<Turn, SampleProblem> {
     let Value::Object(object) = turn else {
         return Err(wrong_type(format!("conversations[{i}]"), "an object", turn));
     };
-    let role = match text(i, object, ["from", "role"])? {
-        "human" | "user" => Role::User,
-        "gpt" | "assistant" | "model" => Role::Assistant,
-        "system" => Role::System,
-        other => {
-            return Err(SampleProblem::UnknownRole {
-                turn: i,
-                role: excerpt(other),
-            });
-        }
-    };
     Ok(Turn {
-        role,
+        role: role(i, text(i, object, ["from", "role"])?)?,
         text: text(i, object, ["value", "content"])?.to_owned(),
     })
 }

@@ -4,16 +4,22 @@
 //! Containers that hold media themselves (columns of parquet, members of an archive) hand them over as [`Inside`].
 
 mod llava;
+mod messages;
+mod part;
 mod placeholders;
+mod query;
+mod source;
+mod texts;
 
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::error::excerpt;
 use super::filter::{Described, Sieve};
 use super::media_root::MediaRoot;
-use super::{Irregularity, Media, MediaKind, Role, Sample, SampleProblem, Turn};
+use super::{Irregularity, Media, MediaKind, Role, Sample, SampleProblem, Turn, data_uri};
 use crate::blob::Blob;
 
 /// How the turns of a row are written.
@@ -21,24 +27,38 @@ use crate::blob::Blob;
 pub(super) enum Dialect {
     /// LLaVA's `conversations`.
     Llava,
+    /// `messages`.
+    Messages,
+    /// `query` and `response`.
+    Query,
+    /// The Cauldron's `texts`.
+    Texts,
 }
 
 impl Dialect {
     /// Every dialect; a row is of the first whose key it has.
-    const ALL: [Self; 1] = [Self::Llava];
+    pub(super) const ALL: [Self; 4] = [Self::Llava, Self::Messages, Self::Query, Self::Texts];
 
     /// The key that its turns stand under.
     pub(super) const fn key(self) -> &'static str {
         match self {
             Self::Llava => "conversations",
+            Self::Messages => "messages",
+            Self::Query => "query",
+            Self::Texts => "texts",
         }
     }
 
-    /// The dialect of a row, by its keys.
-    pub(super) fn of(row: &Map<String, Value>) -> Option<Self> {
+    /// The dialect of a row, by its keys: the one that its file is in, or else another.
+    pub(super) fn of(row: &Map<String, Value>, expected: Option<Self>) -> Option<Self> {
         let has = |dialect: &Self| row.contains_key(dialect.key());
-        Self::ALL.into_iter().find(has)
+        expected.into_iter().chain(Self::ALL).find(has)
     }
+}
+
+/// Whether turns stand under a key.
+pub(super) fn is_turns(key: &str) -> bool {
+    Dialect::ALL.iter().any(|dialect| dialect.key() == key)
 }
 
 /// A picture or a video that a row names or brings along.
@@ -90,7 +110,8 @@ pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, SampleProblem> 
 }
 
 /// Reads the row with number `row`. Its own id, where it has one, replaces `id` before anything else can be found wrong
-/// with it. Without a `dialect` it is told by the row's keys.
+/// with it. A row without the key of its file's `dialect` is of the one whose key it has: files are put together from
+/// several, and the first row, by which a file is told, may be longer than what was looked at of it.
 pub(super) fn sample(
     row: u64,
     id: &mut String,
@@ -106,14 +127,12 @@ pub(super) fn sample(
         Some(Value::Number(own)) => *id = own.to_string(),
         Some(other) => return Err(wrong_type("id".to_owned(), "a string or a number", other)),
     }
-    let spoken = match dialect.or_else(|| Dialect::of(object)) {
+    let spoken = match Dialect::of(object, dialect) {
         Some(Dialect::Llava) => llava::turns(object)?,
-        None => {
-            let keys: Vec<_> = Dialect::ALL.iter().map(|dialect| dialect.key()).collect();
-            return Err(SampleProblem::Missing {
-                key: keys.join("` or `"),
-            });
-        }
+        Some(Dialect::Messages) => messages::turns(object, &inside)?,
+        Some(Dialect::Query) => query::turns(object)?,
+        Some(Dialect::Texts) => texts::turns(object)?,
+        None => return Err(no_dialect(dialect)),
     };
     let Spoken {
         mut turns,
@@ -134,6 +153,30 @@ pub(super) fn sample(
         media,
         irregularities,
     })
+}
+
+fn no_dialect(expected: Option<Dialect>) -> SampleProblem {
+    let keys: Vec<_> = match expected {
+        Some(dialect) => vec![dialect.key()],
+        None => Dialect::ALL.iter().map(|dialect| dialect.key()).collect(),
+    };
+    SampleProblem::Missing {
+        key: keys.join("` or `"),
+    }
+}
+
+/// Who speaks in a turn, by any of the names that trainers have for it.
+fn role(turn: usize, name: &str) -> Result<Role, SampleProblem> {
+    match name {
+        "human" | "user" => Ok(Role::User),
+        "gpt" | "assistant" | "model" => Ok(Role::Assistant),
+        "system" | "developer" => Ok(Role::System),
+        name if part::is_tool(name) => Err(SampleProblem::ToolTurn { turn }),
+        other => Err(SampleProblem::UnknownRole {
+            turn,
+            role: excerpt(other),
+        }),
+    }
 }
 
 /// The media of a kind: those of the container, or those among the texts, or those under the row's keys.
@@ -166,8 +209,8 @@ fn resolved(
 fn place(found: MediaRef<'_>, root: &MediaRoot) -> Result<(String, Blob), SampleProblem> {
     match found {
         MediaRef::Written(written) => {
-            let blob = root.resolve(&written)?;
-            Ok((written.into_owned(), blob))
+            let Named { name, blob } = root.resolve(&written)?;
+            Ok((name, blob))
         }
         MediaRef::Inside(Named { name, blob }) => Ok((name, blob)),
         MediaRef::Frames(frames) => {
@@ -224,20 +267,32 @@ pub(super) fn described(bytes: &[u8], sieve: &Sieve<'_>) -> Option<Described> {
             let mut found = Vec::new();
             keys.into_iter()
                 .filter_map(value)
-                .for_each(|value| strings(value, &mut found));
+                .for_each(|value| named(&value, &mut found));
             found
         };
         described.images = under(["image", "images"]);
         described.videos = under(["video", "videos"]);
+        if let Some(messages) = value(Dialect::Messages.key()) {
+            let [images, videos] = part::paths(&messages);
+            described.images.extend(images);
+            described.videos.extend(videos);
+        }
     }
     Some(described)
 }
 
-/// The strings in a value, but for empty ones: itself, or those of its lists.
-fn strings(value: Value, found: &mut Vec<String>) {
+/// The paths in a value: itself, that of an object, or those of its lists; an empty one for what is there without.
+pub(super) fn named(value: &Value, found: &mut Vec<String>) {
     match value {
-        Value::String(text) if !text.is_empty() => found.push(text),
-        Value::Array(items) => items.into_iter().for_each(|item| strings(item, found)),
+        Value::String(text) if data_uri::is_one(text) => found.push(String::new()),
+        Value::String(text) if !text.is_empty() => found.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| named(item, found)),
+        Value::Object(object) => {
+            let path = ["path", "url"]
+                .into_iter()
+                .find_map(|key| object.get(key)?.as_str());
+            found.push(path.unwrap_or_default().to_owned());
+        }
         _ => {}
     }
 }

@@ -5,6 +5,7 @@
 //! (a bracket that does not match, a missing comma, an end too early) is [`Broken`]: no later row could be trusted.
 
 mod array;
+mod keys;
 mod lines;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,8 @@ use std::ops::Range;
 
 use array::ArrayScanner;
 use lines::LineScanner;
+
+pub(super) use keys::first_row_keys;
 
 use super::DatasetProblem;
 

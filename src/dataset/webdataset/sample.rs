@@ -46,7 +46,7 @@ impl Archive<'_> {
         let object = match group.main(Class::Json) {
             None => None,
             Some(part) => match object_of(&self.row_bytes(part)?)? {
-                object if Dialect::of(&object).is_some() => return Ok(object),
+                object if Dialect::of(&object, None).is_some() => return Ok(object),
                 object => Some(object),
             },
         };
@@ -115,10 +115,7 @@ impl Archive<'_> {
         }
         let named = |(path, part): (&&str, Option<&Part>)| match part {
             Some(part) => Ok(self.inside(part)),
-            None => self.media.resolve(path).map(|blob| Named {
-                name: (*path).to_owned(),
-                blob,
-            }),
+            None => self.media.resolve(path),
         };
         written.iter().zip(found).map(named).collect()
     }
@@ -135,7 +132,7 @@ impl Archive<'_> {
     }
 
     fn text(&self, part: &Part) -> Result<String, SampleProblem> {
-        String::from_utf8(self.bytes(part)?).map_err(|error| SampleProblem::NotUtf8 {
+        String::from_utf8(self.bytes(part)?).map_err(|error| SampleProblem::MemberNotUtf8 {
             member: part.member.name.clone(),
             at: error.utf8_error().valid_up_to(),
         })
@@ -212,7 +209,7 @@ fn object_of(bytes: &[u8]) -> Result<Map<String, Value>, SampleProblem> {
     let turns: Value =
         serde_json::from_slice(bytes).map_err(|error| SampleProblem::Json(error.to_string()))?;
     if let [Value::Object(only)] = turns.as_array().map_or(&[][..], Vec::as_slice)
-        && Dialect::of(only).is_some()
+        && Dialect::of(only, None).is_some()
     {
         return Ok(only.clone());
     }

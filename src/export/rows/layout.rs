@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use crate::dataset::{IMAGE_PLACEHOLDER, Media, MediaKind, Role, Sample, Turn, VIDEO_PLACEHOLDER};
-use crate::export::{ExportError, quote};
+use super::media::MediaFiles;
+use crate::dataset::{IMAGE_PLACEHOLDER, MediaKind, Role, Sample, Turn, VIDEO_PLACEHOLDER};
+use crate::export::ExportError;
 
 /// How rows are written: as LLaVA has them, where its descendants agree, and else as the reader at hand needs it.
 ///
@@ -26,7 +27,7 @@ pub struct Layout {
 /// What the media paths of written rows start from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaPaths {
-    /// The dataset's media root: the paths stay as they are.
+    /// The dataset's media root: the paths stay as they are. Absolute all the same for what was no file by itself.
     MediaRoot,
     /// Nothing: they are absolute.
     Absolute,
@@ -46,9 +47,9 @@ pub enum VideoPlaceholder {
 struct Row<'a> {
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    image: Option<Paths<'a>>,
+    image: Option<Paths>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    video: Option<Paths<'a>>,
+    video: Option<Paths>,
     conversations: Vec<Said>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dataset: Option<&'a str>,
@@ -56,9 +57,9 @@ struct Row<'a> {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Paths<'a> {
-    One(&'a str),
-    Several(Vec<&'a str>),
+enum Paths {
+    One(String),
+    Several(Vec<String>),
 }
 
 #[derive(Serialize)]
@@ -68,10 +69,15 @@ struct Said {
 }
 
 impl Layout {
-    /// The sample as one line of JSON, without its end.
-    pub(super) fn line(self, sample: Sample, dataset: &str) -> Result<String, ExportError> {
-        let image = self.media(&sample.media, MediaKind::Image)?;
-        let video = self.media(&sample.media, MediaKind::Video)?;
+    /// The sample as one line of JSON, without its end; media that are no files by themselves go to `files`.
+    pub(super) fn line(
+        self,
+        sample: Sample,
+        dataset: &str,
+        files: &MediaFiles,
+    ) -> Result<String, ExportError> {
+        let image = self.media(&sample, MediaKind::Image, files)?;
+        let video = self.media(&sample, MediaKind::Video, files)?;
         let as_image = self.video == VideoPlaceholder::Image && image.is_none();
         let row = Row {
             id: &sample.id,
@@ -88,27 +94,22 @@ impl Layout {
     }
 
     /// The paths of the media of one kind, `None` where there are none.
-    fn media(self, media: &[Media], kind: MediaKind) -> Result<Option<Paths<'_>>, ExportError> {
-        let mut paths = media
-            .iter()
-            .filter(|media| media.kind == kind)
-            .map(|media| self.path(media))
+    fn media(
+        self,
+        sample: &Sample,
+        kind: MediaKind,
+        files: &MediaFiles,
+    ) -> Result<Option<Paths>, ExportError> {
+        let mut paths = (0..)
+            .zip(&sample.media)
+            .filter(|(_, media)| media.kind == kind)
+            .map(|(place, media)| files.path(sample.row, place, media, self.paths))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(match paths.len() {
             0 => None,
             1 if !self.lists => paths.pop().map(Paths::One),
             _ => Some(Paths::Several(paths)),
         })
-    }
-
-    fn path(self, media: &Media) -> Result<&str, ExportError> {
-        match self.paths {
-            MediaPaths::MediaRoot => Ok(&media.name),
-            MediaPaths::Absolute => match media.blob.path() {
-                Some(path) => quote::path(path),
-                None => Ok(&media.name),
-            },
-        }
     }
 }
 

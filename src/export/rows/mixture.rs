@@ -1,6 +1,6 @@
 //! A plan's rows, drawn to its counts and shuffled, as one file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -45,7 +45,7 @@ pub fn mixture(
 ) -> Result<Drawn, ExportError> {
     let mut sources = Vec::new();
     for (_, dataset) in plan.used() {
-        if let Some(source) = Source::open(dataset, layout)? {
+        if let Some(source) = Source::open(dataset, layout, folder.root())? {
             sources.push(source);
         }
     }
@@ -69,7 +69,11 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// `None` for a dataset of which nothing is drawn: it need not even be readable.
-    fn open(dataset: &'a PlannedDataset, layout: Layout) -> Result<Option<Self>, ExportError> {
+    fn open(
+        dataset: &'a PlannedDataset,
+        layout: Layout,
+        root: &Path,
+    ) -> Result<Option<Self>, ExportError> {
         let name = dataset.spec.name.as_str();
         let count = dataset.count.ok_or_else(|| ExportError::NoCount {
             name: name.to_owned(),
@@ -77,7 +81,7 @@ impl<'a> Source<'a> {
         if count == 0 {
             return Ok(None);
         }
-        let reader = Reader::open(&dataset.spec, layout)?;
+        let reader = Reader::open(&dataset.spec, layout, root)?;
         Ok(Some(Self {
             reader,
             name,

@@ -1,8 +1,12 @@
 //! Reads rows as lines, a batch at a time, on all processors.
 
+use std::path::Path;
+
 use rayon::prelude::*;
 
 use super::Layout;
+use super::media::MediaFiles;
+
 use crate::dataset::{
     self, Dataset, DatasetError, DatasetProblem, DatasetSpec, MediaKind, SampleProblem,
 };
@@ -24,11 +28,18 @@ pub(super) struct Reader<'a> {
     spec: &'a DatasetSpec,
     rows: Box<dyn Dataset>,
     layout: Layout,
+    files: MediaFiles,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn open(spec: &'a DatasetSpec, layout: Layout) -> Result<Self, ExportError> {
+    /// Opens a dataset whose rows go into the export's folder `root`.
+    pub(super) fn open(
+        spec: &'a DatasetSpec,
+        layout: Layout,
+        root: &Path,
+    ) -> Result<Self, ExportError> {
         Ok(Self {
+            files: MediaFiles::new(root, &spec.name),
             spec,
             rows: dataset::open(spec)?,
             layout,
@@ -48,7 +59,7 @@ impl<'a> Reader<'a> {
         match self.rows.read(index) {
             Ok(sample) => {
                 let video = sample.media.iter().any(|m| m.kind == MediaKind::Video);
-                let mut text = self.layout.line(sample, &self.spec.name)?;
+                let mut text = self.layout.line(sample, &self.spec.name, &self.files)?;
                 text.push('\n');
                 Ok(Some(Line { text, video }))
             }

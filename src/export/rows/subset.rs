@@ -28,7 +28,7 @@ pub fn subset(
     layout: Layout,
     folder: &mut Folder,
 ) -> Result<Subset, ExportError> {
-    let reader = Reader::open(&dataset.spec, layout)?;
+    let reader = Reader::open(&dataset.spec, layout, folder.root())?;
     let name = format!("rows/{}.jsonl", folder_name(&dataset.spec.name));
     let all = reader.len();
     let (path, rows) = folder.write_with(&name, |output, progress| {

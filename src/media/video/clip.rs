@@ -82,6 +82,16 @@ impl Clip {
         Ok(clip)
     }
 
+    /// The same clip with its bytes elsewhere: they are not looked at again, and have to be the same.
+    #[must_use]
+    pub fn at(mut self, blob: &Blob) -> Self {
+        self.blob = blob.clone();
+        if let (Source::Frames { frames }, Blob::Frames(found)) = (&mut self.source, blob) {
+            *frames = Arc::clone(found);
+        }
+        self
+    }
+
     fn look(&mut self, programs: Programs) -> Result<(), MediaError> {
         match &self.blob.clone() {
             Blob::Frames(frames) => self.look_at_frames(frames),
@@ -206,7 +216,8 @@ impl Clip {
             }),
             Source::Frames { frames } => wanted.iter().try_for_each(|&index| {
                 let number = (index + 1).to_string();
-                repeat(self.load_frame(&frames[index as usize], &number)?)
+                let frame = frames.get(index as usize).ok_or(VideoError::NoFrames)?;
+                repeat(self.load_frame(frame, &number)?)
             }),
         }
     }

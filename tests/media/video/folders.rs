@@ -197,3 +197,78 @@ fn what_take_refuses_ends_the_reading() {
     });
     assert_eq!((seen, fault.unwrap_err().kind()), (2, "empty"));
 }
+
+/// The clip of a list of frames.
+fn listed(frames: impl IntoIterator<Item = Blob>) -> Result<Clip, madmix::media::MediaError> {
+    let blob = Blob::Frames(frames.into_iter().collect());
+    let (picture, video) = (Limits::default(), VideoLimits::default());
+    Clip::probe(&blob, Orientation::Apply, picture, video)
+}
+
+#[test]
+fn a_list_of_frames_equals_their_folder() {
+    let names = ["8.png", "9.png", "10.bmp", "11.tiff"];
+    let studio = folder(&names);
+    let of_folder = probe(studio.0.path()).unwrap();
+    let paths = || names.iter().map(|name| Blob::Path(studio.path(name)));
+    let held = || {
+        names
+            .iter()
+            .map(|name| fs_err::read(studio.path(name)).unwrap())
+    };
+    for clip in [
+        listed(paths()).unwrap(),
+        listed(held().map(|bytes| Blob::Held(bytes.into()))).unwrap(),
+    ] {
+        assert_eq!((clip.kind, clip.frames), (ClipKind::Folder, 4));
+        assert_eq!((clip.size, clip.fps), (of_folder.size, of_folder.fps));
+        assert_eq!(read_all(&clip).unwrap(), read_all(&of_folder).unwrap());
+        assert_eq!(
+            read(&clip, &[1, 1, 3]).unwrap(),
+            read(&of_folder, &[1, 1, 3]).unwrap()
+        );
+    }
+    // The order is that of the list, whatever the names.
+    let mut backwards = read_all(&listed(paths().rev()).unwrap()).unwrap();
+    backwards.reverse();
+    assert_eq!(backwards, frames(4));
+    // Bytes may come again.
+    let again = listed(held().map(|bytes| Blob::Held(bytes.into()))).unwrap();
+    let gone = again.clone().at(&Blob::Frames([].into()));
+    assert_eq!(read(&gone, &[0]).unwrap_err().kind(), "empty");
+    let back = gone.at(&Blob::Frames(paths().collect()));
+    assert_eq!(read_all(&back).unwrap(), frames(4));
+}
+
+#[test]
+fn the_fault_of_a_listed_frame_names_its_number() {
+    let studio = folder(&["0.png", "1.png"]);
+    save(frame(2, (32, 48)), &studio.path("2.png"));
+    let path = |name: &str| Blob::Path(studio.path(name));
+    let cut = fs_err::read(studio.path("1.png")).unwrap();
+    let cut = Blob::Held(cut[..cut.len() / 2].into());
+    let clip = listed([path("0.png"), path("2.png"), path("no.png"), cut]).unwrap();
+    for (index, says, kind) in [
+        (1, "frame 2 is 32x48, but the clip is 48x32", "frame-size"),
+        (2, "frame 3: there is no such file", "unreadable"),
+        (3, "frame 4: ", "truncated"),
+    ] {
+        let fault = read(&clip, &[0, index]).unwrap_err();
+        assert!(fault.problem().starts_with(says), "{fault}");
+        assert_eq!(fault.kind(), kind);
+        let folder = studio.0.path().display().to_string();
+        assert!(!fault.problem().contains(&folder), "{}", fault.problem());
+    }
+    let fault = listed([path("no.png"), path("0.png")]).unwrap_err();
+    assert_eq!(fault.problem(), "frame 1: there is no such file");
+    assert_eq!(listed([]).unwrap_err().kind(), "empty");
+    let nested = Blob::Frames([path("0.png")].into());
+    assert!(listed([nested]).is_err(), "a frame is no list");
+    let limit = VideoLimits {
+        max_frames_in_file: 1,
+        ..VideoLimits::default()
+    };
+    let blob = Blob::Frames([path("0.png"), path("1.png")].into());
+    let fault = Clip::probe(&blob, Orientation::Apply, Limits::default(), limit).unwrap_err();
+    assert_eq!(fault.problem(), "has more frames than the limit of 1");
+}

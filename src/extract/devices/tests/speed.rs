@@ -134,7 +134,7 @@ fn measure(folder: &tempfile::TempDir, name: &str, rows: &str, workers: usize) {
     });
     let loading = cpu_seconds(|| {
         for sample in &measured {
-            preparer.load(sample).unwrap();
+            preparer.load(sample, dataset).unwrap();
         }
     });
     let each = |seconds: f64| 1000.0 * seconds / of_shard.len() as f64;

@@ -1,0 +1,498 @@
+//! Parquet: the schemas that people publish, written by `datasets` and pyarrow, and what becomes of damage.
+
+use std::sync::Arc;
+
+use madmix::blob::Blob;
+use madmix::dataset::{
+    self, Dataset, DatasetProblem, Irregularity, MediaKind, ParquetProblem, Role, Sample,
+    SampleProblem,
+};
+use proptest::prelude::*;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::Fixture;
+
+fn content(name: &str) -> Vec<u8> {
+    fs_err::read(format!("tests/fixtures/dataset/parquet/{name}.parquet")).unwrap()
+}
+
+fn fixture(name: &str) -> Fixture {
+    Fixture::new(content(name))
+}
+
+/// Every row, with its problem where it has one.
+fn rows(dataset: &dyn Dataset) -> Vec<Result<Sample, SampleProblem>> {
+    let read = |i| dataset.read(i).map_err(|error| error.problem);
+    (0..dataset.len()).map(read).collect()
+}
+
+fn held(blob: &Blob) -> &Arc<[u8]> {
+    match blob {
+        Blob::Held(bytes) => bytes,
+        other => panic!("not in the file: {other:?}"),
+    }
+}
+
+fn read_as_datasets_does(name: &str) -> Vec<Result<Sample, SampleProblem>> {
+    let manifest = fs_err::read("tests/fixtures/dataset/parquet/manifest.json").unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let expected = manifest["files"][format!("{name}.parquet")]
+        .as_array()
+        .unwrap();
+    let read = rows(&*fixture(name).open());
+    assert_eq!(read.len(), expected.len());
+    for (row, (sample, expected)) in read.iter().zip(expected).enumerate() {
+        let Ok(sample) = sample else { continue };
+        let id = expected["id"]
+            .as_str()
+            .map_or(row.to_string(), str::to_owned);
+        assert_eq!(sample.id, id);
+        let media = expected["media"].as_array().unwrap();
+        assert_eq!(sample.media.len(), media.len(), "{id}");
+        for (i, (media, expected)) in sample.media.iter().zip(media).enumerate() {
+            assert_eq!(media.kind, MediaKind::Image);
+            let digest: String = Sha256::digest(held(&media.blob))
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            assert_eq!(digest, expected["sha256"], "{id}");
+            let name = expected["path"]
+                .as_str()
+                .map_or(format!("row {row}, picture {i}"), str::to_owned);
+            assert_eq!(media.name, name);
+        }
+    }
+    read
+}
+
+fn problems(rows: &[Result<Sample, SampleProblem>]) -> Vec<(usize, String)> {
+    let problem = |(row, read): (usize, &Result<Sample, SampleProblem>)| {
+        Some((row, read.as_ref().err()?.to_string()))
+    };
+    rows.iter().enumerate().filter_map(problem).collect()
+}
+
+#[test]
+fn onevision_and_everything_that_is_wrong_with_it() {
+    let fixture = fixture("onevision");
+    assert_eq!(fixture.open().format(), "parquet");
+    let rows = read_as_datasets_does("onevision");
+    let expected = [
+        (
+            3,
+            "0 images and 0 videos, but 1 `<image>` and 0 `<video>` in the text",
+        ),
+        (
+            5,
+            "turn 1: 1 placeholders in a turn of the assistant; only the user shows media",
+        ),
+        (14, "`conversations` is empty"),
+        (15, "`conversations` or `texts` is missing"),
+        (16, "`conversations[0].value` is missing"),
+        (17, "`conversations[0]` is null, expected an object"),
+        (
+            18,
+            "turn 0: unknown role \"tool\"; known are human, user, gpt, assistant, model, system",
+        ),
+    ];
+    assert_eq!(
+        problems(&rows),
+        expected.map(|(row, text)| (row, text.to_owned()))
+    );
+    let sample = |row: usize| rows[row].as_ref().unwrap();
+    let turns: Vec<_> = sample(0)
+        .turns
+        .iter()
+        .map(|turn| (turn.role, turn.text.as_str()))
+        .collect();
+    assert_eq!(
+        turns,
+        [(Role::User, "<image>\nWhat?"), (Role::Assistant, "A cat.")]
+    );
+    assert!(sample(0).irregularities.is_empty());
+    assert_eq!(sample(4).irregularities, [Irregularity::PlaceholderMissing]);
+    assert_eq!(sample(6).irregularities, [Irregularity::TurnsOutOfOrder]);
+    assert_eq!(sample(19).irregularities, [Irregularity::NoId]);
+    assert!(held(&sample(7).media[0].blob).starts_with(b"GIF8"));
+    assert!(held(&sample(9).media[0].blob).is_empty());
+}
+
+#[test]
+fn the_cauldron_asks_and_answers_in_one() {
+    let rows = read_as_datasets_does("cauldron");
+    let two = rows[1].as_ref().unwrap();
+    let texts: Vec<_> = two.turns.iter().map(|turn| turn.text.as_str()).collect();
+    assert_eq!(texts, ["<image>\n<image>\nFirst?", "A.", "Second?", "B."]);
+    assert_eq!(two.turns[2].role, Role::User);
+    assert!(rows[2].is_ok() && rows[3].is_ok());
+    let expected = [
+        (5, "`texts[0].user` is missing"),
+        (6, "`conversations` is empty"),
+    ];
+    assert_eq!(
+        problems(&rows),
+        expected.map(|(row, text)| (row, text.to_owned()))
+    );
+}
+
+#[test]
+fn columns_of_every_type() {
+    for (name, ids, names) in [
+        (
+            "type_large",
+            ["row-0", "row-1", "row-2", "row-3"],
+            Some("2.png"),
+        ),
+        ("type_view", ["row-0", "row-1", "row-2", "row-3"], None),
+        (
+            "type_dictionary",
+            ["row-0", "row-1", "row-2", "row-3"],
+            None,
+        ),
+        (
+            "type_list_of_binary",
+            ["7", "-1", "4611686018427387904", "3"],
+            None,
+        ),
+    ] {
+        let rows = rows(&*fixture(name).open());
+        for (row, id) in ids.iter().enumerate() {
+            let sample = rows[row].as_ref().unwrap();
+            assert_eq!(sample.id, *id, "{name}");
+            assert_eq!(sample.turns[1].text, "A cat.", "{name}");
+            let magic = [&b"\x89PNG"[..], b"\xff\xd8", b"\x89PNG", b"GIF8"][row];
+            assert!(held(&sample.media[0].blob).starts_with(magic), "{name}");
+        }
+        let expected = names.unwrap_or("row 2, picture 0");
+        assert_eq!(rows[2].as_ref().unwrap().media[0].name, expected, "{name}");
+    }
+}
+
+#[test]
+fn paths_and_turns_as_json() {
+    let fixture = fixture("type_json");
+    let rows = rows(&*fixture.open());
+    let first = rows[0].as_ref().unwrap();
+    assert_eq!((first.id.as_str(), first.turns.len()), ("1", 2));
+    assert_eq!(
+        first.media[0].blob.path().unwrap(),
+        fixture.media("a/0.png")
+    );
+    assert_eq!(rows[1], Err(SampleProblem::MediaParent("../1.png".into())));
+    assert!(rows[2].as_ref().unwrap().media.is_empty());
+    assert!(matches!(rows[3], Err(SampleProblem::Json(_))));
+}
+
+#[test]
+fn a_picture_may_be_null_at_every_level() {
+    let single = fixture("null_image");
+    let rows = rows(&*single.open());
+    let sample = |row: usize| rows[row].as_ref().unwrap();
+    assert_eq!(
+        sample(0).media[0].blob.path().unwrap(),
+        single.media("a/0.png")
+    );
+    assert_eq!(sample(0).media[0].name, "a/0.png");
+    for row in [1, 2, 6] {
+        assert!(sample(row).media.is_empty(), "{row}");
+    }
+    assert_eq!(sample(3).media[0].name, "row 3, picture 0");
+    assert_eq!(rows[4], Err(SampleProblem::MediaParent("../1.png".into())));
+    assert!(held(&sample(5).media[0].blob).is_empty());
+
+    let several = fixture("null_images");
+    let several = several.open();
+    let shown: Vec<_> = (0..5)
+        .map(|i| several.read(i).unwrap().media.len())
+        .collect();
+    assert_eq!(shown, [1, 0, 0, 0, 2]);
+    let last = several.read(4).unwrap();
+    assert_eq!(last.media[0].name, "row 4, picture 0");
+    assert!(last.media[1].blob.path().is_some());
+}
+
+#[test]
+fn filters_read_what_they_ask_for() {
+    let kept = |name, filter| -> Vec<u64> {
+        let fixture = Fixture::filtered(content(name), filter);
+        let dataset = fixture.open();
+        // Rows that fail keep their numbers too.
+        let row = |i| {
+            dataset
+                .read(i)
+                .map_or_else(|error| error.row, |sample| sample.row)
+        };
+        (0..dataset.len()).map(row).collect()
+    };
+    assert_eq!(
+        kept("onevision", r#"{"data_source": ["source(1,x)"]}"#),
+        [1, 4, 7, 10, 13, 16, 19]
+    );
+    assert_eq!(
+        kept("onevision", r#"{"modality": ["text"]}"#),
+        [2, 3, 14, 15, 16, 17, 18]
+    );
+    assert_eq!(kept("onevision", r#"{"path": "\\.jpg$"}"#), [7, 8, 9, 10]);
+    assert_eq!(kept("onevision", r#"{"media": "z"}"#), [20]);
+    assert_eq!(
+        kept("cauldron", r#"{"modality": ["image"]}"#),
+        [0, 1, 4, 5, 6]
+    );
+    assert_eq!(kept("null_image", r#"{"modality": ["text"]}"#), [1, 2, 6]);
+    assert_eq!(
+        kept(
+            "null_images",
+            r#"{"data_source": ["a"], "modality": ["text"]}"#
+        ),
+        [3]
+    );
+    assert_eq!(
+        kept("type_dictionary", r#"{"modality": ["image"]}"#),
+        [0, 1, 2, 3]
+    );
+    assert_eq!(kept("type_json", r#"{"path": "^a/"}"#), [0]);
+    for pages in ["pages_v1", "pages_v2", "pages_index"] {
+        let expected: Vec<u64> = (20..40).collect();
+        assert_eq!(
+            kept(pages, r#"{"data_source": ["s1"]}"#),
+            expected,
+            "{pages}"
+        );
+    }
+    let none = Fixture::filtered(content("onevision"), r#"{"data_source": ["source(3,x)"]}"#);
+    let problem = none.problem().to_string();
+    assert!(problem.contains(r#"none of its 21 rows"#), "{problem}");
+    assert!(problem.contains(r#""source(0,x)" (7 rows)"#), "{problem}");
+}
+
+#[test]
+fn a_row_is_found_in_pages_of_every_kind() {
+    for name in ["pages_v1", "pages_v2", "pages_index"] {
+        let fixture = fixture(name);
+        let dataset = fixture.open();
+        assert_eq!(dataset.len(), 60);
+        for i in (0..60).map(|i| i * 37 % 60) {
+            let sample = dataset.read(i).unwrap();
+            assert_eq!((sample.row, sample.id), (i, i.to_string()), "{name}");
+            assert_eq!(sample.turns[0].text, format!("Question {i}?"), "{name}");
+        }
+        assert_eq!(
+            dataset.read(60).unwrap_err().problem,
+            SampleProblem::OutOfRange { len: 60 }
+        );
+    }
+    for name in ["codec_gzip", "codec_lz4"] {
+        let fixture = fixture(name);
+        let dataset = fixture.open();
+        assert_eq!(dataset.read(1).unwrap().turns[1].text, "Answer 1.");
+    }
+}
+
+#[test]
+fn threads_read_together() {
+    let fixture = fixture("onevision");
+    let dataset = fixture.open();
+    let alone = rows(&*dataset);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(rows(&*dataset), alone));
+        }
+    });
+}
+
+fn problem(content: Vec<u8>) -> ParquetProblem {
+    match Fixture::new(content).problem() {
+        DatasetProblem::Parquet(problem) => problem,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn files_that_are_refused() {
+    assert_eq!(problem(content("encrypted")), ParquetProblem::Encrypted);
+    let codec = problem(content("codec_brotli")).to_string();
+    assert!(
+        codec.contains("column `id` is compressed with brotli"),
+        "{codec}"
+    );
+    let turns = problem(content("no_turns")).to_string();
+    assert!(
+        turns.contains(
+            "no column is called `conversations` or `texts`; its columns are `url`, `caption`"
+        ),
+        "{turns}"
+    );
+    assert!(matches!(
+        fixture("no_rows").problem(),
+        DatasetProblem::Empty
+    ));
+    let whole = content("onevision");
+    for cut in [4, 5, 11, 12, 500, whole.len() - 1] {
+        assert_eq!(
+            problem(whole[..cut].to_vec()),
+            ParquetProblem::NoFooter,
+            "{cut}"
+        );
+    }
+    let mut long = whole.clone();
+    let at = whole.len() - 8;
+    long[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert!(
+        problem(long)
+            .to_string()
+            .contains("claims to be longer than the file")
+    );
+    let mut garbled = whole.clone();
+    let footer = u32::from_le_bytes(whole[at..at + 4].try_into().unwrap()) as usize;
+    garbled[at - footer..at].fill(0xff);
+    assert!(matches!(problem(garbled), ParquetProblem::Footer(_)));
+}
+
+/// Where the footer starts, with its length and mark.
+fn footer_start(content: &[u8]) -> usize {
+    let at = content.len() - 8;
+    at - u32::from_le_bytes(*content[at..].first_chunk().unwrap()) as usize
+}
+
+#[test]
+fn a_file_without_its_middle_keeps_what_lies_well() {
+    // Without some bytes of the second of three row groups; the footer follows all the same.
+    let whole = content("pages_v1");
+    let footer = footer_start(&whole);
+    let text = b"Question 30?";
+    let at = whole
+        .windows(text.len())
+        .position(|bytes| bytes == text)
+        .unwrap();
+    let cut = [&whole[..at], &whole[at + 400..]].concat();
+    let fixture = Fixture::new(cut);
+    let dataset = fixture.open();
+    let [fault] = dataset.faults() else {
+        panic!("{:?}", dataset.faults());
+    };
+    assert_eq!((fault.rows, dataset.len()), (10, 50));
+    assert!(
+        fault.reason.contains("row group 2 lies at bytes"),
+        "{fault}"
+    );
+    assert!(fault.reason.contains("cut off"), "{fault}");
+    let read = rows(&*dataset);
+    for (row, sample) in read.iter().take(25).enumerate() {
+        assert_eq!(sample.as_ref().unwrap().id, row.to_string());
+    }
+    assert!(read[25..].iter().any(Result::is_err));
+
+    let nothing = [&whole[..4], &whole[footer..]].concat();
+    let problem = problem(nothing);
+    assert!(
+        matches!(problem, ParquetProblem::Group { group: 0, .. }),
+        "{problem}"
+    );
+}
+
+#[test]
+fn a_damaged_page_costs_its_rows() {
+    let whole = content("pages_v1");
+    let text = b"Question 30?";
+    let at = whole
+        .windows(text.len())
+        .position(|bytes| bytes == text)
+        .unwrap();
+    let mut bad = whole.clone();
+    // The length of the text, which leads beyond the page.
+    bad[at - 4..at].copy_from_slice(&[0xff; 4]);
+    let fixture = Fixture::new(bad);
+    let dataset = fixture.open();
+    let read = rows(&*dataset);
+    let failed: Vec<_> = problems(&read);
+    assert!(
+        failed.iter().any(|(row, _)| *row == 30) && failed.len() <= 4,
+        "{failed:?}"
+    );
+    assert!(
+        failed.iter().all(|(_, reason)| reason.contains("damaged")),
+        "{failed:?}"
+    );
+    let place = fixture.folder.path().to_str().unwrap();
+    assert!(failed.iter().all(|(_, reason)| !reason.contains(place)));
+
+    // The same in a column that a filter reads.
+    let source = b"\x02\0\0\0s1";
+    let at = whole.windows(6).position(|bytes| bytes == source).unwrap();
+    let mut bad = whole;
+    bad[at..at + 4].copy_from_slice(&[0xff; 4]);
+    let all = r#"{"data_source": ["s0", "s1", "s2"]}"#;
+    let kept = Fixture::filtered(bad, all).open().len();
+    assert!((50..60).contains(&kept), "{kept}");
+}
+
+#[test]
+fn text_that_is_not_utf8_costs_one_row() {
+    let mut bad = content("pages_v1");
+    let at = bad
+        .windows(12)
+        .position(|bytes| bytes == b"Question 31?")
+        .unwrap();
+    bad[at + 9] = 0xff;
+    let rows = rows(&*Fixture::new(bad).open());
+    let expected = SampleProblem::NotUtf8 {
+        key: "conversations".into(),
+        after: 9,
+    };
+    assert_eq!(problems(&rows).len(), 1);
+    assert_eq!(rows[31], Err(expected));
+}
+
+#[test]
+fn a_file_that_is_gone_or_changed_is_an_error_of_the_row() {
+    let fixture = fixture("onevision");
+    let dataset = fixture.open();
+    fs_err::write(&fixture.spec.path, b"PAR1").unwrap();
+    let problem = dataset.read(0).unwrap_err().problem;
+    assert!(
+        matches!(problem, SampleProblem::Damaged(_) | SampleProblem::Io(_)),
+        "{problem}"
+    );
+    fs_err::remove_file(&fixture.spec.path).unwrap();
+    let problem = dataset.read(0).unwrap_err().problem;
+    assert_eq!(problem, SampleProblem::Io(std::io::ErrorKind::NotFound));
+}
+
+#[test]
+fn fingerprints_are_of_the_footer_and_the_length() {
+    let whole = content("onevision");
+    let of = |content: &[u8]| Fixture::new(content).open().fingerprint().to_owned();
+    assert_eq!(of(&whole), of(&whole));
+    assert_ne!(of(&whole), of(&content("cauldron")));
+    let mut longer = b"PAR1xx".to_vec();
+    longer.extend_from_slice(&whole[4..]);
+    assert_ne!(of(&whole), of(&longer));
+}
+
+fn read_all(content: &[u8]) {
+    let fixture = Fixture::new(content);
+    if let Ok(dataset) = dataset::open(&fixture.spec) {
+        rows(&*dataset);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Bytes changed at random make errors or failures, never a panic or an abort.
+    #[test]
+    fn damaged_files_never_panic(
+        name in prop::sample::select(&["onevision", "pages_v1", "pages_v2", "pages_index", "codec_gzip", "codec_lz4", "null_images", "type_json"][..]),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 1..6),
+    ) {
+        let mut content = content(name);
+        for (at, byte, near_end) in changes {
+            // Half of them in the footer, or near it.
+            let from = if near_end { content.len() * 2 / 3 } else { 0 };
+            let at = from + at.index(content.len() - from);
+            content[at] = byte;
+        }
+        read_all(&content);
+    }
+}

@@ -14,6 +14,20 @@ pub(crate) fn printable_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c == '\n')
 }
 
+/// JSON whose strings hold nothing that a terminal obeys, and mean the same.
+pub(crate) fn ascii_escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && (c.is_control() || turns_or_breaks(c)) {
+            // All of them are in the first plane.
+            out += &format!("\\u{:04x}", c as u32);
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 fn escaped(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
     let wild = |c: char| !keep(c) && (c.is_control() || turns_or_breaks(c));
     if !text.contains(wild) {

@@ -296,7 +296,7 @@ fn share_of_work(session: &Session, share: &Share) -> Vec<ShardWork> {
 }
 
 /// Refuses to go on where samples fail for want of a program: their shards would be missing them on every machine.
-pub(super) fn machine_is_sound(session: &Session) -> Result<()> {
+fn machine_is_sound(session: &Session) -> Result<()> {
     match session.preparer.machine_fault() {
         Some(fault) => Err(anyhow::anyhow!("{fault}")),
         None => Ok(()),
@@ -304,7 +304,7 @@ pub(super) fn machine_is_sound(session: &Session) -> Result<()> {
 }
 
 /// Counts the tokens of all samples, with a bar; `None` if it was stopped.
-pub(super) fn measure(
+fn measure(
     work: &[ShardWork],
     session: &Session,
     stop: &AtomicBool,

@@ -7,6 +7,8 @@ mod cached;
 mod compare;
 mod export;
 mod extract;
+mod ground;
+mod init;
 mod make;
 mod memory;
 mod models;
@@ -31,6 +33,7 @@ use clap::{Parser, Subcommand};
 use crate::checkpoint::UnknownCard;
 use crate::config::ConfigError;
 use crate::export::ExportError;
+use crate::init::InitError;
 use crate::launch::LaunchError;
 use crate::mix::{MixError, MixtureError};
 use crate::wall;
@@ -53,6 +56,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write a config for the datasets of a folder or of a mixture file, to start from.
+    Init(init::Arguments),
     /// Extract what is missing, solve, and print the weights: the main job.
     Run(make::Arguments),
     /// Say what would be done, and what is wrong with the data; change nothing.
@@ -86,6 +91,8 @@ fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<ConfigError>()
         || error.is::<cache::NotACache>()
         || error.is::<UnknownCard>()
+        || error.is::<InitError>()
+        || error.is::<init::AlreadyThere>()
         || error.is::<LaunchError>()
         || error.downcast_ref().is_some_and(is_input)
         || error
@@ -127,6 +134,7 @@ fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     wall::keep_quiet();
     terminal::start_log(arguments.verbose);
     let ended = match &arguments.command {
+        Command::Init(arguments) => init::run(arguments),
         Command::Run(arguments) => run::run(arguments),
         Command::Plan(arguments) => plan::run(arguments),
         Command::Extract(arguments) => extract::run(arguments),

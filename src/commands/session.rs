@@ -1,23 +1,19 @@
-//! What `run`, `extract` and `plan` begin with: the config, the checkpoint and the datasets.
+//! What `run` and `extract` begin with: the config, the devices, the checkpoint with its fingerprint, and the datasets.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use candle_core::DType;
-use indicatif::ProgressBar;
-use rayon::prelude::*;
 
 use super::aggregate::Run;
-use super::terminal;
-use crate::checkpoint::{self, Checkpoint, Layout, OnProgress, OpenOptions, Step};
-use crate::config::{self, Config, Dtype, Exif};
-use crate::extract::{self, DatasetWork, ExtractError, Preparer, settings};
-use crate::media::{Orientation, Sampling};
+use super::ground::{self, FileBars, Ground, in_config};
+use crate::checkpoint::Checkpoint;
+use crate::config::{Config, Dtype};
+use crate::extract::{DatasetWork, Preparer, check_faults, settings, warn_of_faults};
 use crate::store::{Manifest, ManifestDataset, Settings, Store};
-use crate::vlm::{self, ProcessorOptions, TextScope, device};
+use crate::vlm::device;
 
 /// Everything that is known before the first sample is read.
 pub(super) struct Session {
@@ -38,70 +34,31 @@ pub(super) struct Session {
 impl Session {
     /// Opens all that a config names; the devices for the rank that this is on its machine, if there are several.
     pub(super) fn open(path: &Path, local_rank: Option<usize>) -> Result<Self> {
-        let config = Config::read(path)?;
-        let in_config = |message: String| config::ConfigError::Value {
-            path: path.to_owned(),
-            message,
-        };
-        config.check_solvable().map_err(in_config)?;
-        if config.output.exists() && !config.output.is_dir() {
-            let message = format!(
-                "output is {}, which is a file; name a folder",
-                config.output.display()
-            );
-            return Err(in_config(message).into());
-        }
+        let config = ground::config(path)?;
         let devices = device::open_all(config.model.device.names(), local_rank)?;
-        let dtype = device::dtype(
-            match config.model.dtype {
-                Dtype::Auto => None,
-                Dtype::F32 => Some(DType::F32),
-                Dtype::Bf16 => Some(DType::BF16),
-            },
-            &devices[0].device,
-        )
-        .map_err(|error| in_config(error.to_string()))?;
+        let dtype = device::dtype(asked_dtype(&config), &devices[0].device)
+            .map_err(|error| in_config(path, error.to_string()))?;
         let bars = Arc::new(FileBars::default());
-        let on_progress: OnProgress = {
-            let bars = Arc::clone(&bars);
-            Arc::new(move |progress| bars.show(progress))
-        };
-        let options = OpenOptions {
-            progress: Arc::clone(&on_progress),
-            ..OpenOptions::from_env()
-        };
-        let base = path.parent().unwrap_or(Path::new("."));
         let started = Instant::now();
-        let checkpoint = Checkpoint::open(&config.model.checkpoint, base, &options)?;
-        for layer in &config.extract.layers {
-            layer
-                .index(checkpoint.family.language().num_hidden_layers)
-                .map_err(|error| in_config(error.to_string()))?;
-        }
-        let fingerprint = checkpoint.fingerprint(&on_progress)?;
+        let ground = Ground::open(config, path, &bars)?;
+        let fingerprint = ground.checkpoint.fingerprint(&bars.listener())?;
         bars.clear();
         let opening = started.elapsed();
         tracing::info!(
             "{} ({}), {} on {}",
-            checkpoint.name,
-            checkpoint.family,
+            ground.checkpoint.name,
+            ground.checkpoint.family,
             dtype.as_str(),
             described(&devices)
         );
-        let orientation = match (config.model.exif, checkpoint.layout) {
-            (Exif::Apply, _) | (Exif::Auto, Layout::HuggingFace) => Orientation::Apply,
-            (Exif::Ignore, _) | (Exif::Auto, Layout::LlavaNext) => Orientation::Ignore,
-        };
-        let sampling = config.video.sampling(vlm::sampling(&checkpoint.family));
-        let preparer = Preparer::new(&checkpoint, preparation(&config, orientation, sampling))
-            .map_err(ExtractError::from)?;
-        let settings = settings(&config, dtype, orientation, sampling);
-        let domains = open_datasets(&config, &fingerprint, &settings)?;
-        let manifest = manifest(&checkpoint.name, &fingerprint, &settings, &domains);
-        let workers = match config.extract.workers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            workers => workers,
-        };
+        let preparer = ground.preparer()?;
+        let settings = settings(&ground.config, dtype, ground.orientation, ground.sampling);
+        let domains = open_datasets(&ground, &fingerprint, &settings)?;
+        let manifest = manifest(&ground.checkpoint.name, &fingerprint, &settings, &domains);
+        let workers = ground.workers();
+        let Ground {
+            config, checkpoint, ..
+        } = ground;
         Ok(Self {
             config,
             checkpoint,
@@ -130,35 +87,23 @@ impl Session {
     }
 }
 
-fn described(devices: &[device::Opened]) -> String {
+/// The precision that a config names; `None` for the device's own choice.
+pub(super) fn asked_dtype(config: &Config) -> Option<DType> {
+    match config.model.dtype {
+        Dtype::Auto => None,
+        Dtype::F32 => Some(DType::F32),
+        Dtype::Bf16 => Some(DType::BF16),
+    }
+}
+
+/// What people call devices.
+pub(super) fn described(devices: &[device::Opened]) -> String {
     match devices {
         [one] => one.description.clone(),
         several => {
             let each: Vec<&str> = several.iter().map(|one| one.description.as_str()).collect();
             format!("{} devices: {}", each.len(), each.join(", "))
         }
-    }
-}
-
-/// How samples are prepared.
-fn preparation(config: &Config, orientation: Orientation, sampling: Sampling) -> extract::Options {
-    let (extract, media, video) = (&config.extract, &config.media, &config.video);
-    let limits = media.limits();
-    extract::Options {
-        processor: ProcessorOptions {
-            resampler: config.model.resampler.into(),
-            pictures: media.bounds(),
-            frames: video.bounds(),
-        },
-        orientation,
-        limits,
-        sampling,
-        max_frames: video.max_frames,
-        video: video.limits(limits),
-        spans: extract.text_scope != TextScope::All,
-        protocol: extract.protocol,
-        max_tokens: extract.max_tokens,
-        too_long: extract.too_long,
     }
 }
 
@@ -184,72 +129,27 @@ fn manifest(
     }
 }
 
-/// Opens all datasets, several at a time.
+/// Opens all datasets, and refuses those of which too much is lost.
 fn open_datasets(
-    config: &Config,
+    ground: &Ground,
     fingerprint: &str,
     settings: &Settings,
 ) -> Result<Vec<Vec<DatasetWork>>> {
-    let count = config
-        .domains
-        .iter()
-        .map(|domain| domain.datasets.len())
-        .sum::<usize>();
-    let bar = terminal::bar("opening datasets", count as u64, false);
-    let open = |spec: &config::Dataset| {
-        let work = DatasetWork::open(spec, &config.extract, fingerprint, settings, &|_, _| {
-            bar.tick();
-        });
-        bar.inc(1);
-        if let Ok(work) = &work {
-            let (rows, samples) = (work.dataset.len(), work.order.len());
-            tracing::debug!(
-                "opened {}: {rows} rows, {samples} samples of them",
-                work.name
-            );
-        }
-        work
+    let extract = &ground.config.extract;
+    let domains = ground.open_datasets(|spec, progress| {
+        let work = DatasetWork::open(spec, extract, fingerprint, settings, progress)?;
+        let (rows, samples) = (work.dataset.len(), work.order.len());
+        tracing::debug!(
+            "opened {}: {rows} rows, {samples} samples of them",
+            work.name
+        );
+        Ok(work)
+    })?;
+    let all = || {
+        let works = domains.iter().flatten();
+        works.map(|work| (work.name.as_str(), work.dataset.as_ref()))
     };
-    let domains = config
-        .domains
-        .par_iter()
-        .map(|domain| {
-            domain
-                .datasets
-                .par_iter()
-                .map(open)
-                .collect::<Result<Vec<_>, _>>()
-        })
-        .collect::<Result<Vec<_>, _>>();
-    bar.finish_and_clear();
-    Ok(domains?)
-}
-
-/// A bar for every file that is fetched or hashed.
-#[derive(Default)]
-struct FileBars(Mutex<BTreeMap<String, ProgressBar>>);
-
-impl FileBars {
-    fn show(&self, progress: checkpoint::Progress<'_>) {
-        let step = match progress.step {
-            Step::Download => "fetching",
-            Step::Hash => "fingerprint of",
-        };
-        let title = format!("{step} {}", progress.file);
-        let Ok(mut bars) = self.0.lock() else { return };
-        let bar = bars
-            .entry(title)
-            .or_insert_with_key(|title| terminal::bar(title, progress.total, true));
-        bar.set_length(progress.total);
-        bar.set_position(progress.done);
-        if progress.done >= progress.total {
-            bar.finish_and_clear();
-        }
-    }
-
-    fn clear(&self) {
-        if let Ok(bars) = self.0.lock() {
-            bars.values().for_each(ProgressBar::finish_and_clear);
-        }
-    }
+    check_faults(all(), extract.max_failure_rate)?;
+    warn_of_faults(all());
+    Ok(domains)
 }

@@ -1,12 +1,16 @@
 //! The TOML file that a user writes, checked on reading.
 //!
 //! Every key but `output`, `model.checkpoint` and the domains has a default. An unknown key is an
-//! error that names its line and the key that was probably meant.
+//! error that names its line and the key that was probably meant. `[[import]]` takes datasets from LLaVA-NeXT's mixture
+//! files; the config that a run writes down holds them as datasets of its own.
 
 mod batch;
 mod cache;
+mod datasets;
 mod devices;
+mod import;
 mod media;
+mod mixture_yaml;
 mod problem;
 mod protocol;
 
@@ -17,7 +21,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::blob::url_of;
-use crate::dataset::{self, DatasetSpec, Filter, SamplingStrategy};
 use crate::media::Resampler;
 use crate::mix::{
     Aggregation, Bootstrap, MixError, Parameters, Replicates, RestsOn, Scaling, Solver,
@@ -26,8 +29,12 @@ use crate::vlm::{Layer, MropeRule, TextScope};
 
 pub use batch::BatchTokens;
 pub use cache::Cache;
+pub use datasets::{Dataset, Domain};
 pub use devices::Devices;
+pub(crate) use import::Names;
+pub use import::{Import, ImportError, ImportedDomain, Patterns};
 pub use media::{Media, SamplingName, Video};
+pub use mixture_yaml::{Entry, MixtureYaml, MixtureYamlError};
 pub use problem::ConfigError;
 use problem::explain;
 pub use protocol::{Protocol, TooLong};
@@ -67,6 +74,9 @@ pub struct Config {
     /// The domains, in the order in which they are shown.
     #[serde(rename = "domain", default)]
     pub domains: Vec<Domain>,
+    /// Mixture files whose datasets are added to the domains; none in a config that was read, whose domains have them.
+    #[serde(rename = "import", default, skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<Import>,
 }
 
 /// The section `[model]`.
@@ -180,39 +190,6 @@ pub struct Mix {
     pub layer: Option<Layer>,
 }
 
-/// One `[[domain]]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Domain {
-    /// Its name in tables and files.
-    pub name: String,
-    /// Today's hand-tuned share, in any unit.
-    pub human: Option<f64>,
-    /// Its datasets.
-    #[serde(rename = "dataset", default)]
-    pub datasets: Vec<Dataset>,
-}
-
-/// One `[[domain.dataset]]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Dataset {
-    /// Its name; the file's stem if not said.
-    #[serde(default)]
-    pub name: String,
-    /// The annotation file.
-    pub path: PathBuf,
-    /// Where its pictures are; the annotation file's folder if not said.
-    pub media_root: Option<PathBuf>,
-    /// The format, by its name in [`format_names`](crate::dataset::format_names); told from the content if not said.
-    pub format: Option<String>,
-    /// Which part of its rows is used, as in LLaVA-NeXT's mixture files: `all`, `first:N`, `end:N` or `random:N`, N a
-    /// number or whole percent. Counted behind the filter; all if not said.
-    pub sampling_strategy: Option<SamplingStrategy>,
-    /// Which of its rows belong to the domain; all if not said.
-    pub filter: Option<Filter>,
-}
-
 impl Default for Extract {
     fn default() -> Self {
         Self {
@@ -279,11 +256,35 @@ impl Config {
         }
         let mut config = Self::parse(&text, path)?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        config.resolve(absolute.parent().unwrap_or(Path::new(".")));
+        let base = absolute.parent().unwrap_or(Path::new("."));
+        config.expand(base, path)?;
+        config.resolve(base);
         Ok(config)
     }
 
-    /// Takes the text of a config and checks it; `path` is for messages. Its paths stay as they are.
+    /// Puts the datasets of the mixture files into the domains, which can then be checked to the end.
+    fn expand(&mut self, base: &Path, path: &Path) -> Result<(), ConfigError> {
+        let imports = std::mem::take(&mut self.imports);
+        if imports.is_empty() {
+            return Ok(());
+        }
+        for import in &imports {
+            import
+                .add_to(&mut self.domains, base)
+                .map_err(|problem| ConfigError::Import {
+                    path: path.to_owned(),
+                    import: import.path.clone(),
+                    problem,
+                })?;
+        }
+        self.check().map_err(|message| ConfigError::Value {
+            path: path.to_owned(),
+            message,
+        })
+    }
+
+    /// Takes the text of a config and checks it; `path` is for messages. Its paths stay as they are, and so do its
+    /// imports: what rests on them is only checked by [`Config::read`].
     ///
     /// # Errors
     /// When it is no TOML, has an unknown key, or a value is out of range.
@@ -339,6 +340,12 @@ impl Config {
             max_failure_rate,
             ..
         } = &self.extract;
+        if self.model.checkpoint.trim().is_empty() {
+            return Err(
+                "model.checkpoint is empty: name your checkpoint, a folder or a hub id owner/name"
+                    .into(),
+            );
+        }
         if *samples_per_dataset == 0 {
             return Err("extract.samples_per_dataset must be at least 1".into());
         }
@@ -372,8 +379,14 @@ impl Config {
         self.media.check()?;
         self.video.check()?;
         self.model.device.check()?;
-        self.check_domains()?;
+        self.imports.iter().try_for_each(Import::check)?;
+        datasets::check(&self.domains, self.is_pending())?;
         self.check_mix()
+    }
+
+    /// Whether domains and datasets are yet to come out of mixture files.
+    fn is_pending(&self) -> bool {
+        !self.imports.is_empty()
     }
 
     /// The section `[mix]`, which may also come from the command line, after extraction.
@@ -390,13 +403,18 @@ impl Config {
             ));
         }
         let unknown = |name: &&String| !self.domains.iter().any(|domain| domain.name == **name);
-        if let Some(name) = mix.hold.iter().find(unknown) {
+        if let Some(name) = mix.hold.iter().find(unknown)
+            && !self.is_pending()
+        {
             return Err(format!("mix.hold: there is no domain \"{name}\""));
         }
         if let Some(layer) = mix.layer
             && !self.extract.layers.contains(&layer)
         {
             return Err(format!("mix.layer = {layer} is not among extract.layers"));
+        }
+        if self.is_pending() {
+            return Ok(());
         }
         self.check_shares()
     }
@@ -473,47 +491,6 @@ impl Config {
         }
     }
 
-    fn check_domains(&self) -> Result<(), String> {
-        if self.domains.is_empty() {
-            return Err("there is no [[domain]]: a mixture needs at least one".into());
-        }
-        let mut names = BTreeSet::new();
-        let mut datasets = BTreeSet::new();
-        for domain in &self.domains {
-            let name = &domain.name;
-            if name.is_empty() {
-                return Err("a [[domain]] has an empty name".into());
-            }
-            if !names.insert(name) {
-                return Err(format!("two domains are named \"{name}\""));
-            }
-            if let Some(human) = domain.human
-                && !(human.is_finite() && human >= 0.0)
-            {
-                return Err(format!("domain \"{name}\": human = {human} is no share"));
-            }
-            if domain.datasets.is_empty() {
-                return Err(format!("domain \"{name}\" has no [[domain.dataset]]"));
-            }
-            for dataset in &domain.datasets {
-                if dataset.name.is_empty() {
-                    return Err(format!(
-                        "a dataset of domain \"{name}\" has no name and no path"
-                    ));
-                }
-                dataset.check()?;
-                if !datasets.insert(&dataset.name) {
-                    return Err(format!(
-                        "two datasets are named \"{}\" (a dataset's name is its file's stem if \
-                         not said): give one of them a name",
-                        dataset.name
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Takes other settings for the mixture, for the command line.
     ///
     /// # Errors
@@ -537,37 +514,6 @@ impl Config {
     }
 }
 
-impl Dataset {
-    fn check(&self) -> Result<(), String> {
-        let in_it = |message: String| format!("dataset \"{}\": {message}", self.name);
-        if let Some(format) = &self.format
-            && !dataset::is_format(format)
-        {
-            let known: Vec<_> = dataset::format_names().collect();
-            return Err(in_it(format!(
-                "there is no format \"{format}\"; known are {}",
-                known.join(", ")
-            )));
-        }
-        match &self.filter {
-            Some(filter) => filter.check().map_err(in_it),
-            None => Ok(()),
-        }
-    }
-
-    /// What the dataset module opens.
-    pub fn spec(&self) -> DatasetSpec {
-        DatasetSpec {
-            name: self.name.clone(),
-            path: self.path.clone(),
-            media_root: self.media_root.clone(),
-            format: self.format.clone(),
-            filter: self.filter.clone(),
-            sampling_strategy: self.sampling_strategy,
-        }
-    }
-}
-
 impl From<ResamplerName> for Resampler {
     fn from(name: ResamplerName) -> Self {
         match name {
@@ -578,7 +524,7 @@ impl From<ResamplerName> for Resampler {
 }
 
 /// `a/b/../c` as `a/c`, without asking the file system.
-fn normalised(path: &Path) -> PathBuf {
+pub(crate) fn normalised(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {

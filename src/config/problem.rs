@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::ImportError;
+
 /// Why a config cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -23,6 +25,16 @@ pub enum ConfigError {
         path: PathBuf,
         /// The key, and what is wrong with its value.
         message: String,
+    },
+    /// A mixture file that cannot be taken in.
+    #[error("{}: [[import]] of {}: {problem}", path.display(), import.display())]
+    Import {
+        /// The config.
+        path: PathBuf,
+        /// The mixture file as the config names it.
+        import: PathBuf,
+        /// What is wrong with it.
+        problem: ImportError,
     },
 }
 

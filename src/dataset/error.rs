@@ -276,7 +276,7 @@ pub enum SampleProblem {
     /// Text that is none.
     #[error("`{key}` is not UTF-8 after its first {after} bytes")]
     NotUtf8 {
-        /// The key or the column.
+        /// The key, the column or the member.
         key: String,
         /// How much of the text is right.
         after: usize,
@@ -384,14 +384,6 @@ pub enum SampleProblem {
     /// A member of an archive that has no bytes of its own.
     #[error("`{0}` is a link or a sparse file; write the archive with the files themselves")]
     MemberElsewhere(String),
-    /// A text that is not UTF-8.
-    #[error("`{member}` is not UTF-8 at byte {at} of it")]
-    MemberNotUtf8 {
-        /// The member of the archive.
-        member: String,
-        /// Where in it.
-        at: usize,
-    },
     /// Media without placeholders, and no turn to put them into.
     #[error("{media} media, but no turn of the user to show them in")]
     NoUserTurn {

@@ -25,9 +25,9 @@ pub(super) struct Format {
 pub(super) const FORMATS: &[Format] = &[
     // First, as the surest to tell: the names that archives start with may look like anything.
     webdataset::FORMAT,
+    parquet::FORMAT,
     messages::FORMAT,
     llava::FORMAT,
-    parquet::FORMAT,
 ];
 
 /// How much of a file's start is shown to the formats: enough for the keys of most first rows.

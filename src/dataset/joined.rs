@@ -363,6 +363,10 @@ impl Dataset for Joined {
         self.format.title
     }
 
+    fn files(&self) -> usize {
+        self.parts.len()
+    }
+
     fn faults(&self) -> &[Fault] {
         &self.faults
     }

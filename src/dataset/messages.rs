@@ -1,4 +1,4 @@
-//! Messages, as a JSON list or as JSON lines: what ms-swift, LLaMA-Factory and OpenAI's fine-tuning take.
+//! Messages, as a JSON list or as JSON lines: what ms-swift, LLaMA-Factory and `OpenAI`'s fine-tuning take.
 //!
 //! ```json
 //! {"messages": [{"role": "user", "content": "<image>What?"}, {"role": "assistant", "content": "A cat."}], "images": ["a.jpg"]}

@@ -25,6 +25,7 @@ mod messages;
 mod natural;
 mod order;
 mod parquet;
+mod peek;
 mod row;
 mod sampling;
 mod scan;
@@ -41,6 +42,7 @@ pub use irregularity::Irregularity;
 pub use json_rows::{MAX_ROW_BYTES, MAX_ROW_VALUES};
 pub use order::order;
 pub use parquet::ParquetProblem;
+pub use peek::{NotADataset, Peek, Shape, peek};
 pub use sampling::SamplingStrategy;
 
 use crate::blob::Blob;
@@ -102,7 +104,7 @@ impl Role {
 pub struct Media {
     /// Which of the two.
     pub kind: MediaKind,
-    /// The path as the row writes it, the same on every machine.
+    /// The path or URL as the row writes it, the same on every machine; of bytes in the row what they are, in short.
     pub name: String,
     /// Its bytes: below the media root, or inside the dataset. Whether they exist is found when they are decoded.
     pub blob: Blob,
@@ -150,6 +152,9 @@ pub trait Dataset: Send + Sync {
     /// What the format is called in messages.
     fn format(&self) -> &str;
 
+    /// How many files its rows come from.
+    fn files(&self) -> usize;
+
     /// Files, and ends of files, that cannot be used; the rows that are there do not come from them.
     fn faults(&self) -> &[Fault];
 }
@@ -161,7 +166,7 @@ pub struct DatasetSpec {
     pub name: String,
     /// The annotation file, a folder or a pattern of such; or a URL.
     pub path: PathBuf,
-    /// The folder that media paths start from and may not leave; by default the annotation file's.
+    /// The folder or URL that media paths start from and may not leave; by default the annotation file's.
     pub media_root: Option<PathBuf>,
     /// The format by its name in [`format_names`]; told from the content if not said.
     pub format: Option<String>,

@@ -196,6 +196,10 @@ impl Dataset for Sampled {
         self.all.format()
     }
 
+    fn files(&self) -> usize {
+        self.all.files()
+    }
+
     fn faults(&self) -> &[Fault] {
         self.all.faults()
     }

@@ -16,7 +16,7 @@ const MAGIC: &[(&[u8], &str)] = &[
     ),
     (
         b"datasets:",
-        "is a mixture YAML; name the annotation files in it instead",
+        "is a mixture YAML; take in its datasets with [[import]]",
     ),
     (b"<", "is HTML or XML, perhaps a download's error page"),
 ];

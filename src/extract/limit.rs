@@ -49,6 +49,48 @@ fn listed(list: Option<&Path>) -> String {
     })
 }
 
+/// What a dataset lost: at least one sample.
+#[derive(Clone, Copy, Debug)]
+pub struct Lost<'a> {
+    /// The dataset's name.
+    pub dataset: &'a str,
+    /// How many samples failed.
+    pub failed: usize,
+    /// How many there were to be.
+    pub samples: u64,
+    /// The first failure's row, id and reason.
+    pub first: (u64, &'a str, &'a str),
+}
+
+/// Holds datasets against the share of their samples that may fail; the error is of the first and names the others.
+/// `list` is where all failures are written, if anywhere.
+///
+/// # Errors
+/// When one of them has lost more.
+pub fn too_many<'a>(
+    lost: impl IntoIterator<Item = Lost<'a>>,
+    rate: f64,
+    list: Option<&Path>,
+) -> Result<(), ExtractError> {
+    let exceeds = |lost: &Lost<'_>| lost.failed as f64 > rate * lost.samples as f64;
+    let mut exceeding = lost.into_iter().filter(exceeds);
+    let Some(first) = exceeding.next() else {
+        return Ok(());
+    };
+    let (row, id, reason) = first.first;
+    Err(ExtractError::TooManyFailures(Box::new(TooManyFailures {
+        dataset: first.dataset.to_owned(),
+        failed: first.failed,
+        samples: first.samples,
+        limit: rate,
+        row,
+        id: id.to_owned(),
+        reason: reason.to_owned(),
+        others: exceeding.map(|lost| lost.dataset.to_owned()).collect(),
+        list: list.map(Path::to_owned),
+    })))
+}
+
 /// The failures of a run, and how many a dataset may have.
 pub struct FailureLimit {
     rate: f64,
@@ -88,25 +130,13 @@ impl FailureLimit {
         for record in self.failures.records() {
             failed.entry(&record.dataset).or_default().push(record);
         }
-        failed.retain(|dataset, records| {
-            let samples = self.samples.get(*dataset).copied().unwrap_or(0);
-            records.len() as f64 > self.rate * samples as f64
-        });
-        let Some((dataset, records)) = failed.pop_first() else {
-            return Ok(());
-        };
-        let first = records[0];
-        Err(ExtractError::TooManyFailures(Box::new(TooManyFailures {
-            dataset: dataset.to_owned(),
+        let lost = failed.into_iter().map(|(dataset, records)| Lost {
+            dataset,
             failed: records.len(),
             samples: self.samples.get(dataset).copied().unwrap_or(0),
-            limit: self.rate,
-            row: first.row,
-            id: first.id.clone(),
-            reason: first.reason.clone(),
-            others: failed.into_keys().map(str::to_owned).collect(),
-            list: self.list.clone(),
-        })))
+            first: (records[0].row, &records[0].id, &records[0].reason),
+        });
+        too_many(lost, self.rate, self.list.as_deref())
     }
 
     /// Failures of all datasets.

@@ -63,17 +63,22 @@ impl Measured {
         seen.map(|seen| seen.shape.tokens()).sum()
     }
 
+    /// Positions of each of its passes, of which some may have none.
+    pub(super) fn passes(&self, protocol: Protocol) -> impl Iterator<Item = usize> {
+        let passes = match protocol {
+            Protocol::Joint => [self.tokens(), 0, 0],
+            Protocol::Separate => [
+                self.prompt.text_len(),
+                self.tokens_of(MediaKind::Image),
+                self.tokens_of(MediaKind::Video),
+            ],
+        };
+        passes.into_iter()
+    }
+
     /// Positions of the longest of its passes.
     pub(super) fn longest_pass(&self, protocol: Protocol) -> usize {
-        match protocol {
-            Protocol::Joint => self.tokens(),
-            Protocol::Separate => [MediaKind::Image, MediaKind::Video]
-                .map(|kind| self.tokens_of(kind))
-                .into_iter()
-                .chain([self.prompt.text_len()])
-                .max()
-                .unwrap_or(0),
-        }
+        self.passes(protocol).max().unwrap_or(0)
     }
 }
 

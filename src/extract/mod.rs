@@ -31,6 +31,7 @@
 mod batch;
 mod content;
 mod devices;
+mod faults;
 mod feed;
 mod feeder;
 mod forward;
@@ -45,6 +46,7 @@ mod progress;
 mod queue;
 mod settings;
 mod source;
+pub mod survey;
 mod usage;
 mod work;
 
@@ -56,7 +58,8 @@ use crate::vlm::VlmError;
 
 pub use content::is_lasting;
 pub use devices::{Job, Placed, run};
-pub use limit::{FailureLimit, TooManyFailures};
+pub use faults::{TooManyLost, check_faults, warn_of_faults};
+pub use limit::{FailureLimit, Lost, TooManyFailures, too_many};
 pub use measured::Measured;
 pub use options::Options;
 pub use plan::{DatasetPlan, plan};
@@ -65,7 +68,7 @@ pub use progress::{Progress, Tally};
 pub use queue::Queue;
 pub use settings::settings;
 pub use usage::Usage;
-pub use work::{DatasetWork, ShardWork};
+pub use work::{DatasetWork, ShardWork, order};
 
 /// Why an extraction stopped.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +96,9 @@ pub enum ExtractError {
     /// Too many of a dataset's samples are unusable.
     #[error(transparent)]
     TooManyFailures(Box<TooManyFailures>),
+    /// Too many of a dataset's rows are lost with files that cannot be used.
+    #[error(transparent)]
+    TooManyLost(Box<TooManyLost>),
     /// Something is wrong with this machine, so that samples fail which are sound.
     #[error("{0}. No shard was made of the samples that this concerns")]
     Machine(String),

@@ -18,7 +18,7 @@ const AHEAD: usize = 1;
 
 /// Tokens that are loaded ahead for each worker where the device is faster than they are: two to four pictures. While
 /// one worker has the next sample that is wanted, the others then go on.
-const FOR_WORKER: usize = 12_288;
+pub(super) const FOR_WORKER: usize = 12_288;
 
 /// The samples of the shards that one device makes, prepared in order.
 pub(super) struct Pipeline {

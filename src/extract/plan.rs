@@ -9,7 +9,6 @@ use super::measured::Measured;
 use super::prepare::Preparer;
 use super::progress::Tally;
 use super::work::ShardWork;
-use crate::dataset::MediaKind;
 use crate::store::Failure;
 
 /// What a dataset's shards hold.
@@ -19,10 +18,6 @@ pub struct DatasetPlan {
     pub tally: Tally,
     /// The same of each shard.
     pub shards: BTreeMap<u32, Tally>,
-    /// Positions of pictures among the tokens.
-    pub picture_tokens: u64,
-    /// Positions of videos among the tokens.
-    pub video_tokens: u64,
     /// The longest sample, in tokens.
     pub longest: u64,
     /// Samples that cannot be used, as far as can be told without decoding pictures.
@@ -38,8 +33,6 @@ impl DatasetPlan {
         match measured {
             Ok(sample) => {
                 tally.tokens = sample.tokens() as u64;
-                self.picture_tokens += sample.tokens_of(MediaKind::Image) as u64;
-                self.video_tokens += sample.tokens_of(MediaKind::Video) as u64;
                 self.longest = self.longest.max(tally.tokens);
             }
             Err(failure) => {
@@ -57,8 +50,6 @@ impl DatasetPlan {
         for (shard, tally) in other.shards {
             *self.shards.entry(shard).or_default() += tally;
         }
-        self.picture_tokens += other.picture_tokens;
-        self.video_tokens += other.video_tokens;
         self.longest = self.longest.max(other.longest);
         self.failures.extend(other.failures);
     }

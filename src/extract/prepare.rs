@@ -10,7 +10,7 @@ use crate::blob::Blob;
 use crate::checkpoint::Checkpoint;
 use crate::config::{Protocol, TooLong};
 use crate::dataset::{Dataset, Media, MediaKind, Sample};
-use crate::media::{Clip, ClipKind, FrameRounding, MediaError, Tiles};
+use crate::media::{self, Clip, ClipKind, FrameRounding, MediaError, Size, Tiles};
 use crate::prompt::{Prompt, PromptError, Prompter};
 use crate::store::Failure;
 use crate::vlm::{self, Extent, Input, Processor, Shape, Visual};
@@ -56,6 +56,11 @@ impl Preparer {
         })
     }
 
+    /// How samples are prepared.
+    pub(super) fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// What is wrong with this machine rather than with a sample, if anything was found: a program that is not there.
     pub fn machine_fault(&self) -> Option<&str> {
         self.machine_fault.get().map(String::as_str)
@@ -71,17 +76,29 @@ impl Preparer {
             .read(index)
             .map_err(|error| Failure::new(error.row, &error.id, &error.reason()))?;
         let (row, id) = (sample.row, sample.id.clone());
-        self.measured(sample, index)
+        let mut size = |media: &Media| {
+            media::probe_file(&media.blob, self.options.orientation, self.options.limits)
+        };
+        self.measured(sample, index, &mut size)
             .map_err(|reason| Failure::new(row, &id, &reason))
     }
 
-    fn measured(&self, sample: Sample, index: u64) -> Result<Measured, String> {
+    /// As [`Self::measure`], of a sample that is read already, at `index`; `size` looks at its pictures.
+    pub(super) fn measured(
+        &self,
+        sample: Sample,
+        index: u64,
+        size: &mut dyn FnMut(&Media) -> Result<Size, MediaError>,
+    ) -> Result<Measured, String> {
         self.check_extent(&sample)?;
         let prompt = self.prompt(&sample).map_err(|error| error.to_string())?;
         let media = self.in_order(sample.media, &prompt);
         let sources = media
             .iter()
-            .map(|media| self.look(media).map_err(|error| self.reason(media, &error)))
+            .map(|media| {
+                self.look(media, size)
+                    .map_err(|error| self.reason(media, &error))
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let mut measured = Measured {
             row: sample.row,
@@ -139,9 +156,13 @@ impl Preparer {
         Ok(())
     }
 
-    fn look(&self, media: &Media) -> Result<Source, MediaError> {
+    fn look(
+        &self,
+        media: &Media,
+        size: &mut dyn FnMut(&Media) -> Result<Size, MediaError>,
+    ) -> Result<Source, MediaError> {
         if media.kind == MediaKind::Image {
-            return Source::picture(media, &self.options);
+            return size(media).map(Source::Picture);
         }
         let known = |blob: &Blob| self.clips.lock().ok()?.get(blob).cloned();
         if let Some(clip) = known(&media.blob) {
@@ -251,12 +272,11 @@ impl Preparer {
     /// Whatever makes a picture or clip unusable, as the failure to be recorded.
     pub fn load(&self, measured: &Measured, dataset: &dyn Dataset) -> Result<Vec<Input>, Failure> {
         let failure = |reason: &str| Failure::new(measured.row, &measured.id, reason);
-        let again = match measured.is_bare {
-            true => Some(
-                self.media_again(measured, dataset)
-                    .map_err(|it| failure(&it))?,
-            ),
-            false => None,
+        let again = if measured.is_bare {
+            let again = self.media_again(measured, dataset);
+            Some(again.map_err(|reason| failure(&reason))?)
+        } else {
+            None
         };
         let mut visuals = Vec::with_capacity(measured.media.len());
         for (i, seen) in measured.media.iter().enumerate() {

@@ -17,12 +17,6 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Looks at a picture's header.
-    pub(super) fn picture(media: &Media, options: &Options) -> Result<Self, MediaError> {
-        let size = media::probe_file(&media.blob, options.orientation, options.limits)?;
-        Ok(Self::Picture(size))
-    }
-
     /// Looks at a clip.
     pub(super) fn probe(media: &Media, options: &Options) -> Result<Clip, MediaError> {
         Clip::probe(

@@ -37,6 +37,14 @@ pub(super) struct Header {
     pub failures: Vec<Failure>,
 }
 
+/// The samples that a dataset is to give, as indices into it, in the order in which they are taken.
+pub fn order(dataset: &dyn Dataset, extract: &config::Extract) -> Vec<u64> {
+    let samples = extract
+        .samples_per_dataset
+        .next_multiple_of(SHARD_ROWS as u64);
+    dataset::order(dataset.len(), extract.seed, samples)
+}
+
 impl DatasetWork {
     /// Opens a dataset and orders its samples; `progress` hears bytes read and to be read.
     ///
@@ -55,15 +63,11 @@ impl DatasetWork {
             settings: settings.clone(),
             dataset: dataset.fingerprint().to_owned(),
         });
-        let samples = extract
-            .samples_per_dataset
-            .next_multiple_of(SHARD_ROWS as u64);
-        let order = dataset::order(dataset.len(), extract.seed, samples);
         Ok(Self {
             name: spec.name.clone(),
+            order: order(dataset.as_ref(), extract).into(),
             dataset: dataset.into(),
             key,
-            order: order.into(),
         })
     }
 

@@ -1,17 +1,19 @@
 //! From bytes to [`Rgb`], whatever the format, within limits.
 
-use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
+use std::io::{self, BufRead, Cursor, Read, Seek};
 
 use image::error::ImageError;
 use image::metadata::Orientation as Turn;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
-use super::exif::{turn, turned, turned_size};
+use super::exif::{turn, turned};
 use super::format::Format;
 use super::gif::FirstFrame;
 use super::guard::guarded;
+use super::header::Header;
+use super::probe::open;
 use super::{Limits, MediaError, Orientation, Rgb, Size, jpeg, raster};
-use crate::blob::{Blob, Reader, is_no_file};
+use crate::blob::Blob;
 
 /// Reads and decodes a picture.
 ///
@@ -45,7 +47,7 @@ pub fn decode(bytes: &[u8], orientation: Orientation, limits: Limits) -> Result<
     let format = Format::of(bytes)?;
     let (picture, turn) = match format.kind {
         ImageFormat::Jpeg => {
-            let (_, turn) = checked(jpeg::header(bytes)?, limits)?;
+            let turn = checked(jpeg::header(bytes)?, limits)?.turn;
             (jpeg::pixels(bytes)?, turn)
         }
         ImageFormat::Gif => {
@@ -68,7 +70,7 @@ pub fn decode(bytes: &[u8], orientation: Orientation, limits: Limits) -> Result<
 fn raster(bytes: &[u8], format: Format, limits: Limits) -> Result<(Rgb, Turn), MediaError> {
     guarded(format.name, || {
         let mut decoder = decoder(Cursor::new(bytes), format, limits)?;
-        let (_, turn) = checked(metadata(&mut decoder, format)?, limits)?;
+        let turn = checked(metadata(&mut decoder, format)?, limits)?.turn;
         let image = DynamicImage::from_decoder(decoder).map_err(|e| fault(format, e))?;
         match raster::rgb(image, clips_gray(bytes, format)) {
             Some(picture) => Ok((picture, turn)),
@@ -80,70 +82,7 @@ fn raster(bytes: &[u8], format: Format, limits: Limits) -> Result<(Rgb, Turn), M
     })
 }
 
-/// The size that [`decode`] will give, from the header alone.
-///
-/// # Errors
-/// A header that cannot be read, and sizes over the limits.
-pub fn probe(bytes: &[u8], orientation: Orientation, limits: Limits) -> Result<Size, MediaError> {
-    let len = bytes.len() as u64;
-    if len > limits.max_bytes {
-        return Err(MediaError::TooManyBytes {
-            bytes: len,
-            limit: limits.max_bytes,
-        });
-    }
-    probe_reader(Cursor::new(bytes), orientation, limits)
-}
-
-/// The size that [`load`] will give, reading no more of the file than its header.
-///
-/// # Errors
-/// A header that cannot be read, and sizes over the limits; the text names the file.
-pub fn probe_file(
-    blob: &Blob,
-    orientation: Orientation,
-    limits: Limits,
-) -> Result<Size, MediaError> {
-    let file = open(blob)?;
-    let bytes = file.len();
-    if bytes > limits.max_bytes {
-        let limit = limits.max_bytes;
-        return Err(MediaError::TooManyBytes { bytes, limit }.within(blob));
-    }
-    probe_reader(BufReader::new(file), orientation, limits).map_err(|fault| fault.within(blob))
-}
-
-fn open(blob: &Blob) -> Result<Reader, MediaError> {
-    blob.open().map_err(|error| {
-        if is_no_file(&error) {
-            MediaError::NotAFile.within(blob)
-        } else {
-            MediaError::File(error)
-        }
-    })
-}
-
-fn probe_reader(
-    mut reader: impl BufRead + Seek,
-    orientation: Orientation,
-    limits: Limits,
-) -> Result<Size, MediaError> {
-    let format = Format::of(reader.fill_buf().map_err(MediaError::File)?)?;
-    let header = match format.kind {
-        ImageFormat::Jpeg => jpeg::header(reader)?,
-        ImageFormat::Gif => {
-            let frame = FirstFrame::read(&mut reader).map_err(|e| io_fault(format, &e))?;
-            (frame.canvas, Turn::NoTransforms)
-        }
-        _ => guarded(format.name, || {
-            metadata(&mut decoder(reader, format, limits)?, format)
-        })?,
-    };
-    let (size, turn) = checked(header, limits)?;
-    Ok(turned_size(size, asked(turn, orientation, format)))
-}
-
-fn decoder<'r>(
+pub(super) fn decoder<'r>(
     mut reader: impl BufRead + Seek + 'r,
     format: Format,
     limits: Limits,
@@ -171,8 +110,11 @@ fn png_pixels(head: &[u8]) -> Option<u64> {
     Some(side(16)? * side(20)?)
 }
 
-/// The size as stored and the turn that the metadata ask for.
-fn metadata(decoder: &mut impl ImageDecoder, format: Format) -> Result<(Size, Turn), MediaError> {
+/// What the header says.
+pub(super) fn metadata(
+    decoder: &mut impl ImageDecoder,
+    format: Format,
+) -> Result<Header, MediaError> {
     let (width, height) = decoder.dimensions();
     let turn = if format.kind == ImageFormat::Tiff {
         decoder.orientation().map_err(|e| fault(format, e))?
@@ -182,15 +124,15 @@ fn metadata(decoder: &mut impl ImageDecoder, format: Format) -> Result<(Size, Tu
         let xmp = decoder.xmp_metadata().ok().flatten();
         turn(exif.as_deref(), xmp.as_deref())
     };
-    Ok((Size::new(width, height), turn))
+    Ok(Header::new(Size::new(width, height), turn).coloured(decoder))
 }
 
 /// The longest side that JPEG and GIF can have. Of the other formats only a bomb is longer: the weights to resample a
 /// strip of a hundred million pixels would fill gigabytes.
 const MAX_SIDE: u32 = 65_535;
 
-fn checked(header: (Size, Turn), limits: Limits) -> Result<(Size, Turn), MediaError> {
-    let (size, _) = header;
+pub(super) fn checked(header: Header, limits: Limits) -> Result<Header, MediaError> {
+    let size = header.size;
     if size.pixels() == 0 {
         return Err(MediaError::NoPixels(size));
     }
@@ -210,7 +152,7 @@ fn checked(header: (Size, Turn), limits: Limits) -> Result<(Size, Turn), MediaEr
 }
 
 /// The turn to make: Pillow turns a TIFF on loading, whether it is asked to or not.
-fn asked(turn: Turn, orientation: Orientation, format: Format) -> Turn {
+pub(super) fn asked(turn: Turn, orientation: Orientation, format: Format) -> Turn {
     if orientation == Orientation::Apply || format.kind == ImageFormat::Tiff {
         turn
     } else {
@@ -247,7 +189,7 @@ fn fault(format: Format, error: ImageError) -> MediaError {
     }
 }
 
-fn io_fault(format: Format, error: &io::Error) -> MediaError {
+pub(super) fn io_fault(format: Format, error: &io::Error) -> MediaError {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         MediaError::Truncated {
             format: format.name,

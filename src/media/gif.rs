@@ -19,6 +19,8 @@ pub(super) struct FirstFrame {
     pub(super) canvas: Size,
     /// The colour around it.
     around: [u8; 3],
+    /// Whether one of its colours is transparent.
+    pub(super) transparent: bool,
 }
 
 impl FirstFrame {
@@ -26,13 +28,11 @@ impl FirstFrame {
     pub(super) fn read(reader: &mut impl Read) -> io::Result<Self> {
         let header: [u8; 13] = array(reader)?;
         let global = palette(reader, header[10])?;
-        let mut transparent = 0;
+        let mut transparent = None;
         loop {
             match array(reader)? {
                 [0x21] => {
-                    if let Some(index) = extension(reader)? {
-                        transparent = index;
-                    }
+                    transparent = extension(reader)?.or(transparent);
                 }
                 [0x2C] => break,
                 _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "no frame")),
@@ -53,12 +53,10 @@ impl FirstFrame {
             ));
         };
         let canvas = Size::new(columns, rows);
+        let index = transparent.unwrap_or(0);
         let around = match local.as_ref().or(global.as_ref()) {
-            Some(colours) => colours
-                .get(usize::from(transparent))
-                .copied()
-                .unwrap_or_default(),
-            None => [transparent; 3],
+            Some(colours) => colours.get(usize::from(index)).copied().unwrap_or_default(),
+            None => [index; 3],
         };
         Ok(Self {
             left,
@@ -67,6 +65,7 @@ impl FirstFrame {
             height,
             canvas,
             around,
+            transparent: transparent.is_some(),
         })
     }
 
@@ -99,6 +98,34 @@ impl FirstFrame {
                 }
             }
         }
+    }
+}
+
+/// Whether another frame follows, once the first one's place has been read. What breaks off has none.
+pub(super) fn has_another_frame(reader: &mut impl Read) -> bool {
+    let mut look = || -> io::Result<bool> {
+        // The size of LZW's first codes, then its blocks.
+        array::<1>(reader)?;
+        skip_blocks(reader)?;
+        loop {
+            match array(reader)? {
+                [0x21] => drop(extension(reader)?),
+                [0x2C] => return Ok(true),
+                _ => return Ok(false),
+            }
+        }
+    };
+    look().unwrap_or(false)
+}
+
+fn skip_blocks(reader: &mut impl Read) -> io::Result<()> {
+    loop {
+        let [len] = array(reader)?;
+        if len == 0 {
+            return Ok(());
+        }
+        let mut block = [0; 255];
+        reader.read_exact(&mut block[..usize::from(len)])?;
     }
 }
 

@@ -13,6 +13,7 @@ use mozjpeg::{ColorSpace, Decompress, Marker};
 
 use super::exif::{EXIF_PREFIX, turn};
 use super::guard::guarded;
+use super::header::Header;
 use super::{MediaError, Rgb, Size, raster};
 
 const FORMAT: &str = "JPEG";
@@ -56,9 +57,14 @@ impl<R: BufRead> BufRead for Strict<R> {
     }
 }
 
-/// The size as stored and the turn that the metadata ask for, from the header alone.
-pub(super) fn header(reader: impl BufRead) -> Result<(Size, Turn), MediaError> {
-    reading(reader, |open, _| Ok((size(&open), metadata(&open))))
+/// What the header says.
+pub(super) fn header(reader: impl BufRead) -> Result<Header, MediaError> {
+    reading(reader, |open, _| {
+        Ok(Header {
+            inks: open.components().len() == 4,
+            ..Header::new(size(&open), metadata(&open))
+        })
+    })
 }
 
 /// The levels as stored. The caller has checked the size by [`header`].

@@ -5,6 +5,7 @@ mod analysis_text;
 mod compare;
 mod comparison;
 mod html;
+mod plan;
 mod table;
 mod width;
 
@@ -12,4 +13,5 @@ pub(crate) use align::{align, shown};
 pub use analysis_text::analysis_text;
 pub use comparison::comparison_text;
 pub use html::html;
+pub(crate) use plan::{PlanReport, plan_json, plan_text};
 pub use table::mixture_table;

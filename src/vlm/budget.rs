@@ -19,7 +19,7 @@
 use candle_core::{DType, Device};
 
 use super::device;
-use crate::checkpoint::LanguageConfig;
+use crate::checkpoint::{Family, LanguageConfig, llava, qwen_vl};
 
 /// Tokens on the CPU. Larger batches are no faster there.
 const ON_CPU: usize = 8192;
@@ -44,7 +44,7 @@ pub struct Footprint {
 
 /// The widths of a transformer that its activations hang on.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Widths {
+struct Widths {
     /// Of the hidden states.
     pub hidden: usize,
     /// Inside the MLP.
@@ -56,7 +56,7 @@ pub(crate) struct Widths {
 }
 
 impl Widths {
-    pub(crate) fn of_language(config: &LanguageConfig) -> Self {
+    fn of_language(config: &LanguageConfig) -> Self {
         let heads = config.num_attention_heads + 2 * config.num_key_value_heads;
         Self {
             hidden: config.hidden_size,
@@ -67,7 +67,7 @@ impl Widths {
     }
 
     /// A tower whose queries, keys and values are as wide as its hidden states.
-    pub(crate) fn of_tower(hidden: usize, inner: usize, gated: bool) -> Self {
+    fn of_tower(hidden: usize, inner: usize, gated: bool) -> Self {
         Self {
             hidden,
             inner,
@@ -87,7 +87,28 @@ impl Widths {
 }
 
 impl Footprint {
-    pub(crate) fn new(language: Widths, tower: Widths, dtype: DType) -> Self {
+    /// Of the model of a family, in a precision.
+    pub fn of(family: &Family, dtype: DType) -> Self {
+        match family {
+            Family::Llava(config) => Self::of_llava(config, dtype),
+            Family::QwenVl(config) => Self::of_qwen_vl(config, dtype),
+        }
+    }
+
+    pub(super) fn of_llava(config: &llava::Config, dtype: DType) -> Self {
+        let vision = &config.vision;
+        let tower = Widths::of_tower(vision.hidden_size, vision.intermediate_size, false);
+        Self::new(Widths::of_language(&config.language), tower, dtype)
+    }
+
+    pub(super) fn of_qwen_vl(config: &qwen_vl::Config, dtype: DType) -> Self {
+        let vision = &config.vision;
+        let gated = config.generation == qwen_vl::Generation::V2_5;
+        let tower = Widths::of_tower(vision.hidden_size, vision.intermediate_size, gated);
+        Self::new(Widths::of_language(&config.language), tower, dtype)
+    }
+
+    fn new(language: Widths, tower: Widths, dtype: DType) -> Self {
         let bytes = |widths: Widths| (widths.alive() * dtype.size_in_bytes()) as u64;
         Self {
             token: bytes(language),
@@ -117,8 +138,14 @@ impl Budget {
         Ok(Self::within(footprint, free))
     }
 
+    /// The most that any CUDA device is given.
+    pub const MOST: Self = Self {
+        tokens: MOST_TOKENS as usize,
+        patches: Some(MOST_PATCHES as usize),
+    };
+
     /// The budget where so many bytes are free; `None` for the CPU.
-    fn within(footprint: Footprint, free: Option<u64>) -> Self {
+    pub fn within(footprint: Footprint, free: Option<u64>) -> Self {
         let Some(free) = free else {
             return Self {
                 tokens: ON_CPU,

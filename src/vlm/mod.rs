@@ -7,6 +7,7 @@
 
 pub mod attention;
 pub mod budget;
+mod cost;
 pub mod device;
 #[doc = include_str!("fast_path.md")]
 pub mod fast_path {}
@@ -32,6 +33,7 @@ use crate::media::{FrameRounding, MediaError, Resampler, Rgb, Sampling, Size, Ti
 use crate::prompt::Tokens;
 
 pub use budget::{Budget, Footprint};
+pub use cost::Cost;
 pub use layer::Layer;
 pub use pass::Pass;
 pub use pool::{PooledBatch, TextScope};

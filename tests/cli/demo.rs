@@ -50,13 +50,6 @@ pub(crate) fn demo() -> Project {
 }
 
 #[test]
-fn plan_measures_the_demo() {
-    let project = demo();
-    assert_ended!("demo_plan", project.madmix(&["plan", "mix.toml"]).expect(0));
-    assert!(!project.path("run").exists(), "a plan changes nothing");
-}
-
-#[test]
 fn run_weighs_the_demo_once() {
     let project = demo();
     let ended = project.run();

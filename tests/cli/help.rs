@@ -12,6 +12,7 @@ fn every_subcommand_explains_itself() {
         ended
     };
     assert_ended!("help", help(&["--help"]));
+    assert_ended!("help_init", help(&["init", "--help"]));
     assert_ended!("help_run", help(&["run", "--help"]));
     assert_ended!("help_plan", help(&["plan", "--help"]));
     assert_ended!("help_extract", help(&["extract", "--help"]));

@@ -321,7 +321,7 @@ fn rows_of_wrong_types() {
             "`messages[0].content[0].text` is a number, expected a string",
         ),
         (
-            asked(r#"[{}]"#, ""),
+            asked("[{}]", ""),
             r#"turn 0: unknown part ""; known are text, image, image_url, video, video_url"#,
         ),
         (

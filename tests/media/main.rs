@@ -3,6 +3,7 @@
 
 mod faults;
 mod levels;
+mod oddities;
 mod properties;
 mod video;
 

@@ -40,6 +40,16 @@ impl Family {
         }
     }
 
+    /// Numbers in the tensors that a model loads.
+    pub fn parameters(&self) -> u64 {
+        let tensors = match self {
+            Self::Llava(config) => llava::expected_tensors(config),
+            Self::QwenVl(config) => qwen_vl::expected_tensors(config),
+        };
+        let numbers = |(_, shape): &(String, Vec<usize>)| shape.iter().product::<usize>() as u64;
+        tensors.iter().map(numbers).sum()
+    }
+
     /// The vocabulary's placeholder of a picture, where it has one.
     pub fn image_token(&self) -> Option<u32> {
         match self {

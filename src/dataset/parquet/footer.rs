@@ -1,6 +1,6 @@
 //! The end of a parquet file, which says where everything in it lies.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
@@ -10,8 +10,8 @@ use parquet::file::metadata::{
 };
 use parquet::schema::types::SchemaDescriptor;
 
+use super::chunk::Chunk;
 use super::error::ParquetProblem;
-use super::pages::Chunk;
 use crate::blob::Reader;
 use crate::dataset::DatasetProblem;
 use crate::wall;
@@ -132,7 +132,7 @@ fn chunk(column: &ColumnChunkMetaData, before_footer: u64) -> Result<Chunk, Stri
             column.num_values()
         ));
     }
-    let index = column
+    let offset_index = column
         .offset_index_range()
         .filter(|index| index.end <= before_footer);
     Ok(Chunk {
@@ -140,7 +140,8 @@ fn chunk(column: &ColumnChunkMetaData, before_footer: u64) -> Result<Chunk, Stri
         bytes,
         values,
         codec: column.compression(),
-        index,
+        offset_index,
+        index: OnceLock::new(),
     })
 }
 

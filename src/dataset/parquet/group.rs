@@ -1,7 +1,7 @@
 //! One row group, decoded in part.
 
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use parquet::arrow::arrow_reader::{
@@ -11,8 +11,10 @@ use parquet::column::page::{PageIterator, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
+use super::cache::CachedFile;
+use super::chunk::{Chunk, OpenChunk, Unread};
 use super::columns::View;
-use super::pages::{Chunk, Pages, Unread};
+use super::pages::Pages;
 use crate::blob::Reader;
 use crate::dataset::SampleProblem;
 use crate::wall;
@@ -22,9 +24,11 @@ pub(super) struct Group<'a> {
     pub(super) file: &'a Reader,
     pub(super) view: &'a View,
     /// Where the view's columns lie.
-    pub(super) chunks: &'a [Chunk],
+    pub(super) chunks: &'a Arc<[Chunk]>,
     /// How many rows it has.
     pub(super) rows: usize,
+    /// Where its pages are kept, if they are to be.
+    pub(super) cached: Option<&'a Arc<CachedFile>>,
 }
 
 impl Group<'_> {
@@ -85,7 +89,7 @@ impl Group<'_> {
 /// What the parquet crate reads from.
 struct Source<'a> {
     group: &'a Group<'a>,
-    unread: &'a Arc<OnceLock<std::io::ErrorKind>>,
+    unread: &'a Unread,
 }
 
 impl RowGroups for Source<'_> {
@@ -94,25 +98,19 @@ impl RowGroups for Source<'_> {
     }
 
     fn column_chunks(&self, column: usize) -> Result<Box<dyn PageIterator>> {
-        let Group {
-            file,
-            view,
-            chunks,
-            rows,
-        } = self.group;
-        let chunk = view
-            .columns
-            .binary_search(&column)
-            .ok()
-            .and_then(|at| chunks.get(at))
-            .ok_or_else(|| ParquetError::General("a column that was not asked for".to_owned()))?;
-        let pages = Pages::new(
-            (*file).clone(),
-            chunk.clone(),
-            view.schema.column(column),
-            *rows,
-            Arc::clone(self.unread),
-        );
+        let group = self.group;
+        let at = group.view.columns.binary_search(&column);
+        let at =
+            at.map_err(|_| ParquetError::General("a column that was not asked for".to_owned()))?;
+        let pages = Pages::new(OpenChunk {
+            file: group.file.clone(),
+            chunks: Arc::clone(group.chunks),
+            at,
+            column: group.view.schema.column(column),
+            rows: group.rows,
+            cached: group.cached.map(Arc::clone),
+            unread: Arc::clone(self.unread),
+        })?;
         Ok(Box::new(One(Some(pages))))
     }
 

@@ -40,6 +40,10 @@ pub(super) struct Header {
 }
 
 impl Header {
+    pub(super) fn is_dictionary(&self) -> bool {
+        self.kind == Kind::Dictionary
+    }
+
     /// How much to read for a header at first, and then, of the `last` that were too few.
     pub(super) fn next_try(last: Option<usize>) -> Option<usize> {
         match last {

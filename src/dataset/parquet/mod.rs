@@ -11,12 +11,16 @@
 //! Nothing that a file claims about sizes is believed before it is checked, and a panic of the parquet crate is a
 //! failure of the row that it was decoding.
 
+mod cache;
+mod chunk;
 mod columns;
 mod error;
 mod footer;
 mod group;
 mod header;
+mod index;
 mod kept;
+mod levels;
 mod media;
 mod pages;
 mod rows;
@@ -30,6 +34,8 @@ pub use error::ParquetProblem;
 use super::filter::Sift;
 use super::format::{Format, Opened, Opening};
 use super::{DatasetProblem, Fault};
+use cache::CachedFile;
+use chunk::Chunk;
 use columns::{Columns, View};
 use kept::Kept;
 use rows::{ParquetRows, Place};
@@ -104,6 +110,7 @@ fn open(opening: &Opening<'_>) -> Result<Opened, DatasetProblem> {
         total,
         fingerprint: footer.fingerprint,
         media: Arc::clone(opening.media),
+        cached: Arc::new(CachedFile::new()),
     };
     Ok(Opened {
         rows: Box::new(rows),
@@ -112,7 +119,7 @@ fn open(opening: &Opening<'_>) -> Result<Opened, DatasetProblem> {
     })
 }
 
-fn check_codecs(view: &View, chunks: &[pages::Chunk]) -> Result<(), ParquetProblem> {
+fn check_codecs(view: &View, chunks: &[Chunk]) -> Result<(), ParquetProblem> {
     for (column, chunk) in view.columns.iter().zip(chunks) {
         if let Some(codec) = footer::unread(chunk.codec) {
             return Err(ParquetProblem::Codec {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use serde_json::{Map, Value};
 
+use super::cache::CachedFile;
+use super::chunk::Chunk;
 use super::columns::{MEDIA, View, is_media};
 use super::group::Group;
 use super::kept::Kept;
 use super::media::shown;
-use super::pages::Chunk;
 use super::value::{Budget, value};
 use crate::blob::Blob;
 use crate::dataset::format::Rows;
@@ -39,6 +40,7 @@ pub(super) struct ParquetRows {
     pub(super) total: u64,
     pub(super) fingerprint: String,
     pub(super) media: Arc<MediaRoot>,
+    pub(super) cached: Arc<CachedFile>,
 }
 
 impl Rows for ParquetRows {
@@ -82,6 +84,7 @@ impl ParquetRows {
             view: &self.view,
             chunks: &place.chunks,
             rows: place.rows,
+            cached: Some(&self.cached),
         };
         let at = (row - place.first) as usize;
         let mut cells = None;

@@ -118,6 +118,8 @@ impl<'a> Sifter<'a> {
             view,
             chunks: &chunks,
             rows: group.num_rows() as usize,
+            // Each page is read once.
+            cached: None,
         };
         let mut found = Found::default();
         let mut tries = self.tries;

@@ -1,7 +1,7 @@
 //! Turns as messages: `"messages": [{"role": "user", "content": "…"}, …]`, with `images` and `videos` beside them.
 //!
 //! Roles are those of LLaVA's rows, with `developer` for the system. A content is a string, null for an empty one, or a
-//! list of parts, as transformers, Qwen, ms-swift and OpenAI write them:
+//! list of parts, as transformers, Qwen, ms-swift and `OpenAI` write them:
 //!
 //! ```json
 //! {"type": "text", "text": "…"}

@@ -132,9 +132,9 @@ impl Archive<'_> {
     }
 
     fn text(&self, part: &Part) -> Result<String, SampleProblem> {
-        String::from_utf8(self.bytes(part)?).map_err(|error| SampleProblem::MemberNotUtf8 {
-            member: part.member.name.clone(),
-            at: error.utf8_error().valid_up_to(),
+        String::from_utf8(self.bytes(part)?).map_err(|error| SampleProblem::NotUtf8 {
+            key: part.member.name.clone(),
+            after: error.utf8_error().valid_up_to(),
         })
     }
 

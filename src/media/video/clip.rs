@@ -1,12 +1,13 @@
 //! A clip, whatever it is stored as.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{ClipKind, Programs, VideoError, VideoLimits, ffmpeg, ffprobe, folder};
 use crate::blob::Blob;
-use crate::media::{Limits, MediaError, Orientation, Rgb, Size};
+use crate::media::{Limits, Mark, MediaError, Orientation, Rgb, Size};
 
 /// A clip that has been looked at, and that frames can be read from.
 #[derive(Clone, Debug)]
@@ -161,6 +162,27 @@ impl Clip {
             stream: stream.index,
         };
         Ok(())
+    }
+
+    /// What tells it from other clips: the mark of its file, or the number of its frames with the marks of the first and
+    /// the last.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn mark(&self) -> io::Result<Mark> {
+        let of = |first: Option<Blob>, last: Option<Blob>| match (first, last) {
+            (Some(first), Some(last)) => Mark::of_frames(self.frames, &first, &last),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        };
+        match &self.source {
+            Source::File { .. } => Mark::of(&self.blob),
+            Source::Frames { frames } => of(frames.first().cloned(), frames.last().cloned()),
+            Source::Folder { names } => {
+                let folder = self.blob.path().unwrap_or(Path::new(""));
+                let frame = |name: &OsString| Blob::Path(folder.join(name));
+                of(names.first().map(frame), names.last().map(frame))
+            }
+        }
     }
 
     /// Decodes the frames with these numbers, which ascend and may repeat, and gives each to `take` in this order.

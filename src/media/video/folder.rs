@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::VideoError;
 use crate::blob::Blob;
-use crate::media::{Limits, MediaError, Orientation, Rgb, Size, decode};
+use crate::media::{Limits, MediaError, Orientation, Rgb, Size, decode, probe_file};
 
 /// Endings of files that are frames, in any case. All other files are left alone.
 const ENDINGS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"];
@@ -71,7 +71,7 @@ pub(super) fn probe_frame(
     orientation: Orientation,
     limits: Limits,
 ) -> Result<Size, MediaError> {
-    decode::probe_file(frame, orientation, limits).map_err(|fault| of(name, fault))
+    probe_file(frame, orientation, limits).map_err(|fault| of(name, fault))
 }
 
 /// Decodes a frame.

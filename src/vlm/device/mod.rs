@@ -7,6 +7,7 @@ mod cuda;
 #[cfg(any(feature = "cuda", test))]
 mod libraries;
 mod memory;
+mod rate;
 #[cfg(any(feature = "cuda", test))]
 mod reason;
 pub(crate) mod transfer;
@@ -16,6 +17,7 @@ use candle_core::{DType, Device};
 use super::VlmError;
 
 pub use memory::{Memory, memory, peak, with_memory};
+pub use rate::product_rate;
 
 /// A device that was opened, and what to tell about the choice.
 #[derive(Clone, Debug)]

@@ -9,7 +9,6 @@ mod row_map;
 
 use candle_core::Tensor;
 
-use super::budget::Widths;
 use super::language::decoder::{Decoder, Positions};
 use super::loader::Loader;
 use super::ops::{Activation, Linear};
@@ -67,11 +66,7 @@ impl Llava {
             tiles: TILES,
             newline,
             language: Decoder::load(&config.language, "language_model.model", loader)?,
-            footprint: Footprint::new(
-                Widths::of_language(&config.language),
-                Widths::of_tower(seen, config.vision.intermediate_size, false),
-                loader.dtype,
-            ),
+            footprint: Footprint::of_llava(config, loader.dtype),
         })
     }
 

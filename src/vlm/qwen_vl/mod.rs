@@ -6,14 +6,13 @@ mod grid;
 mod positions;
 mod processor;
 
-use super::budget::Widths;
 use super::language::decoder::{Decoder, Positions};
 use super::loader::Loader;
 use super::pass::start;
 use super::profile::section;
 use super::vision::qwen_vl::{Slice, Tower};
 use super::{Footprint, Input, Layer, Model, MropeRule, Pass, TextScope, Visual, VlmError};
-use crate::checkpoint::qwen_vl::{Config, Generation};
+use crate::checkpoint::qwen_vl::Config;
 use candle_core::Tensor;
 
 pub use grid::Grid;
@@ -40,15 +39,7 @@ impl QwenVl {
             language: Decoder::load(&config.language, "model", loader)?,
             tokens_per_second: config.tokens_per_second,
             rule,
-            footprint: Footprint::new(
-                Widths::of_language(&config.language),
-                Widths::of_tower(
-                    config.vision.hidden_size,
-                    config.vision.intermediate_size,
-                    config.generation == Generation::V2_5,
-                ),
-                loader.dtype,
-            ),
+            footprint: Footprint::of_qwen_vl(config, loader.dtype),
         })
     }
 

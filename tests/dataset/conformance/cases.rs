@@ -58,8 +58,20 @@ fn raw(raw: &'static [u8]) -> Row {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    let case = |what, row, comes| Case { what, row, comes };
-    let fine = || Sample(&[], &[]);
+    let all = as_they_should_be().into_iter().chain(odd());
+    all.chain(failures()).collect()
+}
+
+fn case(what: &'static str, row: Row, comes: Comes) -> Case {
+    Case { what, row, comes }
+}
+
+fn fine() -> Comes {
+    Sample(&[], &[])
+}
+
+/// What may be written in several ways, all of them usual.
+fn as_they_should_be() -> Vec<Case> {
     vec![
         case("text", asked("q é 雨 \"\\", &[]), fine()),
         case(
@@ -128,6 +140,12 @@ pub(super) fn cases() -> Vec<Case> {
             said(&[("system", "s"), ("human", "q"), ("gpt", "a")]),
             fine(),
         ),
+    ]
+}
+
+/// What is wrong and has a plain meaning.
+fn odd() -> Vec<Case> {
+    vec![
         case(
             "a clip under a picture's placeholder",
             asked("<image>\nq", &[(VIDEO, "1.mp4")]),
@@ -172,6 +190,11 @@ pub(super) fn cases() -> Vec<Case> {
             },
             fine(),
         ),
+    ]
+}
+
+fn failures() -> Vec<Case> {
+    vec![
         case(
             "a placeholder and no picture",
             asked("<image>\nq", &[]),

@@ -22,12 +22,7 @@ pub(super) fn written(row: &Row) -> Vec<u8> {
 }
 
 /// Rows with something between them, in a file.
-pub(super) fn file(
-    folder: &Path,
-    name: &str,
-    rows: Vec<Vec<u8>>,
-    around: [&str; 3],
-) -> DatasetSpec {
+pub(super) fn file(folder: &Path, name: &str, rows: &[Vec<u8>], around: [&str; 3]) -> DatasetSpec {
     let [open, between, close] = around;
     let mut content = open.as_bytes().to_vec();
     content.extend(rows.join(between.as_bytes()));
@@ -51,8 +46,8 @@ impl Writer for List {
     }
 
     fn write(&self, rows: &[Row], folder: &Path) -> DatasetSpec {
-        let rows = rows.iter().map(written).collect();
-        file(folder, "rows.json", rows, ["[\n", ",\n", "\n]\n"])
+        let rows: Vec<_> = rows.iter().map(written).collect();
+        file(folder, "rows.json", &rows, ["[\n", ",\n", "\n]\n"])
     }
 
     fn can(&self, _: &Row) -> bool {
@@ -70,8 +65,8 @@ impl Writer for Lines {
     }
 
     fn write(&self, rows: &[Row], folder: &Path) -> DatasetSpec {
-        let rows = rows.iter().map(written).collect();
-        file(folder, "rows.jsonl", rows, ["", "\n", "\n"])
+        let rows: Vec<_> = rows.iter().map(written).collect();
+        file(folder, "rows.jsonl", &rows, ["", "\n", "\n"])
     }
 
     fn can(&self, _: &Row) -> bool {

@@ -70,8 +70,8 @@ impl Writer for Strings {
     }
 
     fn write(&self, rows: &[Row], folder: &Path) -> DatasetSpec {
-        let rows = rows.iter().map(|row| written(row, json)).collect();
-        llava::file(folder, "rows.jsonl", rows, ["", "\n", "\n"])
+        let rows: Vec<_> = rows.iter().map(|row| written(row, json)).collect();
+        llava::file(folder, "rows.jsonl", &rows, ["", "\n", "\n"])
     }
 
     fn can(&self, _: &Row) -> bool {
@@ -96,8 +96,8 @@ impl Writer for Parts {
             };
             written(&bare, |text| parts(text, row))
         };
-        let rows = rows.iter().map(of).collect();
-        llava::file(folder, "rows.json", rows, ["[", ",", "]"])
+        let rows: Vec<_> = rows.iter().map(of).collect();
+        llava::file(folder, "rows.json", &rows, ["[", ",", "]"])
     }
 
     /// Only where each medium has its place, on a line of its own, in the one turn that shows any.

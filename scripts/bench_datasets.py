@@ -2,13 +2,14 @@
 
     python scripts/bench_datasets.py [--folder FOLDER] [--only NAME,…]
 
-Needs datasets 5.2 and pyarrow 26, and cargo. Run from the root of the repository. The files (several gigabytes) are
+Needs datasets 5.2, pyarrow 26 and webdataset 1.0, and cargo. Run from the root of the repository. The files (several gigabytes) are
 written below FOLDER, a temporary one by default, and used again when they are there. Prints per file and reader: seconds
 to open, seconds to read 1,000 random rows, and the peak of resident memory. Both read from a warm cache: each file is
 read once before.
 """
 
 import argparse
+import io
 import json
 import os
 import random
@@ -22,6 +23,7 @@ from pathlib import Path
 READ = 1_000
 SEED = 0
 THEIRS = "--theirs"
+SHARDS, SAMPLES = 1_000, 1_000
 
 
 def text(row, words=150):
@@ -156,13 +158,65 @@ def parquet(folder, chosen):
             print(name, f"{path.stat().st_size / 1e9:.2f} GB", reader.__name__, rounded(reader(path)), flush=True)
 
 
+def write_shard(path):
+    """Samples of a picture of 2 KiB and a row."""
+    import tarfile
+
+    if path.exists():
+        return
+    part = path.with_suffix(".part")
+    with tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as archive:
+        for sample in range(SAMPLES):
+            row = json.dumps({"data_source": "bench", "conversations": conversation(sample, "<image>\n")}).encode()
+            for ending, data in ("jpg", bytes([sample % 251]) * 2048), ("json", row):
+                member = tarfile.TarInfo(f"{sample:06}.{ending}")
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+    part.rename(path)
+
+
+def figures_of_webdataset(pattern):
+    """It reads in order only, so to meet any samples takes a pass over all."""
+    import resource
+
+    import webdataset
+
+    start = time.perf_counter()
+    wanted = set(random.Random(SEED).sample(range(SHARDS * SAMPLES), READ))
+    kept = []
+    for number, sample in enumerate(webdataset.WebDataset(pattern, shardshuffle=False)):
+        if number in wanted:
+            kept.append((json.loads(sample["json"]), sample["jpg"]))
+    assert len(kept) == READ
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"pass": time.perf_counter() - start, "peak_mib": peak}))
+
+
+def webdataset(folder, chosen):
+    """A thousand shards. Of webdataset it is one pass over all of them."""
+    name = "shards"
+    if chosen and name not in chosen:
+        return
+    folder = folder / name
+    folder.mkdir(exist_ok=True)
+    paths = [folder / f"{shard:06}.tar" for shard in range(SHARDS)]
+    for path in paths:
+        write_shard(path)
+        warm(path)
+    pattern = folder / f"{{000000..{SHARDS - 1:06}}}.tar"
+    size = sum(path.stat().st_size for path in paths)
+    for reader in (ours, theirs):
+        print(name, f"{size / 1e9:.2f} GB", reader.__name__, rounded(reader(pattern)), flush=True)
+
+
 def rounded(figures):
     return {name: round(figure, 3) for name, figure in figures.items()}
 
 
 def main():
     if sys.argv[1:2] == [THEIRS]:
-        return figures_of_datasets(*sys.argv[2:])
+        path, cache = sys.argv[2:]
+        return figures_of_webdataset(path) if path.endswith(".tar") else figures_of_datasets(path, cache)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--only", type=lambda names: names.split(","), default=[])
@@ -171,6 +225,7 @@ def main():
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         parquet(folder, arguments.only)
+        webdataset(folder, arguments.only)
 
 
 if __name__ == "__main__":

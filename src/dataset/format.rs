@@ -23,6 +23,7 @@ pub(super) struct Format {
 
 /// Every format; the first that recognises a file opens it.
 pub(super) const FORMATS: &[Format] = &[
+    // First, as the surest to tell: the names that archives start with may look like anything.
     webdataset::FORMAT,
     parquet::FORMAT,
     messages::FORMAT,

@@ -152,7 +152,7 @@ fn an_output_that_cannot_be_a_folder_is_an_error() {
 
 #[test]
 fn datasets_that_never_end_are_errors() {
-    for path in ["/dev/zero", "pipe", "."] {
+    for path in ["/dev/zero", "pipe"] {
         let project = victim();
         project.edit(
             "mix.toml",

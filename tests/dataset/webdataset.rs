@@ -482,7 +482,7 @@ fn filters_see_rows_names_and_members() {
 }
 
 #[test]
-fn fingerprints_are_of_names_sizes_and_places() {
+fn fingerprints_are_of_rows_and_of_names_sizes_and_places() {
     let of = |archive: Vec<u8>| Fixture::new(archive).open().fingerprint().to_owned();
     let json = question("q");
     let base = of(tar(&[("a.json", json.as_bytes())]));
@@ -496,6 +496,8 @@ fn fingerprints_are_of_names_sizes_and_places() {
     header.set_cksum();
     timed.append(&header, json.as_bytes()).unwrap();
     assert_eq!(of(timed.into_inner().unwrap()), base);
+    let other = json.replace('q', "r");
+    assert_ne!(of(tar(&[("a.json", other.as_bytes())])), base);
     assert_ne!(of(tar(&[("b.json", json.as_bytes())])), base);
     assert_ne!(of(tar(&[("a.json", format!("{json} ").as_bytes())])), base);
     assert_ne!(

@@ -30,6 +30,7 @@ use walk::{Broken, Member, Stop, Walk, has_checksum};
 
 use super::filter::{Described, Sieve, Sift};
 use super::format::{Format, Opened, Opening, Rows};
+use super::json_rows::MAX_ROW_BYTES;
 use super::media_root::MediaRoot;
 use super::{DatasetProblem, Fault, Sample, SampleError, SampleProblem, row};
 use crate::blob::{Blob, Reader};
@@ -77,7 +78,15 @@ fn open(opening: &Opening<'_>) -> Result<Opened, DatasetProblem> {
     let mut faults = Vec::new();
     let end = loop {
         match walk.next() {
-            Ok(Some(member)) => index.add(&archive, member)?,
+            Ok(Some(member)) => {
+                let text = if is_text(&member) {
+                    walk.bytes_of(&member)?
+                } else {
+                    &[]
+                };
+                index.fingerprint(&member, text);
+                index.add(&archive, member)?;
+            }
             Ok(None) => break None,
             Err(Stop::Io(error)) => return Err(error.into()),
             Err(Stop::Broken(broken)) => break Some(broken),
@@ -132,7 +141,7 @@ fn open(opening: &Opening<'_>) -> Result<Opened, DatasetProblem> {
         starts: index.starts.into_boxed_slice(),
         numbers: opening.sieve.map(|_| index.numbers.into_boxed_slice()),
         total: index.rows,
-        fingerprint: index.fingerprint.finalize().to_hex().to_string(),
+        fingerprint: index.content.finalize().to_hex().to_string(),
         media: Arc::clone(opening.media),
     };
     Ok(Opened {
@@ -140,6 +149,14 @@ fn open(opening: &Opening<'_>) -> Result<Opened, DatasetProblem> {
         sift: index.sift,
         faults,
     })
+}
+
+/// Whether a member is a row or a caption, of a length that is read.
+fn is_text(member: &Member) -> bool {
+    let class = name::split(&member.name).map(|(_, ending)| Class::of(&ending.to_lowercase()));
+    matches!(class, Some(Class::Json | Class::Caption))
+        && member.is_plain
+        && member.bytes <= MAX_ROW_BYTES
 }
 
 /// How many bytes come after the block of zeros at `at`, if they are not zeros as well.
@@ -172,7 +189,7 @@ struct Index<'a> {
     numbers: Vec<u32>,
     sieve: Option<&'a Sieve<'a>>,
     sift: Sift,
-    fingerprint: blake3::Hasher,
+    content: blake3::Hasher,
     members: u64,
     /// The name of the first member, for the message if none is of use.
     first_name: String,
@@ -188,17 +205,15 @@ impl<'a> Index<'a> {
             numbers: Vec::new(),
             sieve,
             sift: Sift::default(),
-            fingerprint: blake3::Hasher::new(),
+            content: blake3::Hasher::new(),
             members: 0,
             first_name: String::new(),
         }
     }
 
-    fn add(&mut self, archive: &Archive<'_>, member: Member) -> Result<(), DatasetProblem> {
-        if self.members == 0 {
-            self.first_name.clone_from(&member.name);
-        }
-        self.members += 1;
+    /// Texts with their bytes, since they are the rows; all else with its name, place and size, since to read it takes as
+    /// long as to read the archive.
+    fn fingerprint(&mut self, member: &Member, text: &[u8]) {
         let numbers = [member.name.len() as u64, member.bytes, member.start];
         let mut line = Vec::with_capacity(member.name.len() + 32);
         for number in numbers {
@@ -206,7 +221,15 @@ impl<'a> Index<'a> {
         }
         line.push(u8::from(member.is_plain));
         line.extend(member.name.as_bytes());
-        self.fingerprint.update(&line);
+        self.content.update(&line);
+        self.content.update(text);
+    }
+
+    fn add(&mut self, archive: &Archive<'_>, member: Member) -> Result<(), DatasetProblem> {
+        if self.members == 0 {
+            self.first_name.clone_from(&member.name);
+        }
+        self.members += 1;
         match self.grouping.add(member) {
             Some(group) => self.keep(archive, group),
             None => Ok(()),

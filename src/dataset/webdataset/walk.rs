@@ -89,6 +89,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The bytes of the member that was found last.
+    pub(super) fn bytes_of(&mut self, member: &Member) -> io::Result<&[u8]> {
+        self.window.at(member.start, member.bytes)
+    }
+
     /// How far it has come.
     pub(super) fn at(&self) -> u64 {
         self.at

@@ -9,7 +9,7 @@ use super::{Row, Writer, json};
 pub(super) struct List;
 pub(super) struct Lines;
 
-fn written(row: &Row) -> Vec<u8> {
+pub(super) fn written(row: &Row) -> Vec<u8> {
     if let Some(raw) = row.raw {
         return raw.to_vec();
     }

@@ -7,6 +7,7 @@ mod cases;
 mod checks;
 mod llava;
 mod messages;
+mod webdataset;
 
 use std::path::Path;
 
@@ -18,6 +19,7 @@ const WRITERS: &[&dyn Writer] = &[
     &llava::Lines,
     &messages::Strings,
     &messages::Parts,
+    &webdataset::Shard,
 ];
 
 /// Writes rows as a format has them.
@@ -33,6 +35,11 @@ trait Writer: Sync {
 
     /// Whether the format can say such a row at all: a table has no row that is no object.
     fn can(&self, row: &Row) -> bool;
+
+    /// Whether rows have ids also where they say none.
+    fn names_rows(&self) -> bool {
+        false
+    }
 }
 
 /// A row in terms of what it says.

@@ -2,12 +2,12 @@
 
 use std::io;
 
-/// The reason without the path that `fs_err` puts before it.
+/// The reason without what `fs_err` puts before it: "what was done to `path`: ". It does not hand out the error inside.
 pub(crate) fn reason(error: &io::Error) -> String {
-    let inner = error.get_ref().and_then(|wrapper| wrapper.source());
-    match inner.and_then(|inner| inner.downcast_ref::<io::Error>()) {
-        Some(inner) => inner.to_string(),
-        None => error.to_string(),
+    let text = error.to_string();
+    match text.rsplit_once("`: ") {
+        Some((_, reason)) => reason.to_owned(),
+        None => text,
     }
 }
 

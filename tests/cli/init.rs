@@ -72,10 +72,10 @@ fn expected(domains: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
         .collect()
 }
 
-fn gzipped(text: &str) -> Vec<u8> {
+fn gzipped(content: &[u8]) -> Vec<u8> {
     use std::io::Write as _;
     let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    out.write_all(text.as_bytes()).unwrap();
+    out.write_all(content).unwrap();
     out.finish().unwrap()
 }
 
@@ -200,8 +200,8 @@ fn every_format_is_found_by_its_content() {
         ("wds/dogs-00.tar", &rows),
         ("wds/dogs-03.tar", &rows),
         ("wds/media.tar", &media),
-        ("chat.jsonl.gz", &gzipped(&words)),
-        ("cut.jsonl.gz", &gzipped(&words)[..12]),
+        ("chat.jsonl.gz", &gzipped(words.as_bytes())),
+        ("cut.jsonl.gz", &gzipped(words.as_bytes())[..12]),
         (
             "LLaVA-Video-178K/0_30_s_nextqa/0_30_s_nextqa_oe_qa_processed.json",
             clip_row().as_bytes(),
@@ -211,7 +211,10 @@ fn every_format_is_found_by_its_content() {
             clip_row().as_bytes(),
         ),
         ("LLaVA-Video-178K/0_30_s_nextqa/clips/a.mp4", b"x"),
-        ("LLaVA-Video-178K/0_30_s_nextqa/videos_1.tar.gz", b"x"),
+        (
+            "LLaVA-Video-178K/0_30_s_nextqa/videos_1.tar.gz",
+            &gzipped(&media),
+        ),
     ]);
     assert_ended!("init_formats", init(&project, &[]).expect(0));
     let pair = |name: &str, path: &str| (name.to_owned(), format!("data/{path}"));

@@ -21,7 +21,8 @@ impl From<NotAFile> for io::Error {
 
 /// Whether an error of [`Blob::open`](super::Blob::open) says that something is there, but no regular file.
 pub fn is_no_file(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<NotAFile>())
+    let inner = error.get_ref();
+    inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<NotAFile>)
 }
 
 /// Something of known length that is read from any place.

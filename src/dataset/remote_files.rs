@@ -37,7 +37,9 @@ pub(super) fn remote_files(url: &str) -> Result<Listing, DatasetProblem> {
         if one.ends_with('/') {
             found.retain(is_data_object);
         }
-        found.iter().for_each(|found| add(&found.url));
+        for found in &found {
+            add(&found.url);
+        }
     }
     if files.is_empty() {
         return Err(DatasetProblem::NoFile);

@@ -43,7 +43,7 @@ fuzz_target!(|bytes: &[u8]| {
                         assert_eq!(text.matches(kind.placeholder()).count(), shown);
                     }
                     for media in &sample.media {
-                        assert!(media.blob.path().is_some_and(|path| path.starts_with(&root)), "{:?}", media.blob);
+                        assert!(media.blob.path().is_none_or(|path| path.starts_with(&root)), "{:?}", media.blob);
                     }
                 }
             }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 
-use super::remote_files::remote_files;
+use super::remote_files::{self, remote_files};
 use super::{DatasetProblem, braces, natural};
 use crate::blob::{Blob, url_of};
 
@@ -68,6 +68,30 @@ pub(super) fn list(path: &Path) -> Result<Listing, DatasetProblem> {
     }
 }
 
+/// The folder of [`Listing`], without looking for the files.
+pub(super) fn folder(path: &Path) -> PathBuf {
+    if let Some(url) = url_of(path) {
+        return remote_files::folder(url).into();
+    }
+    let parent = || path.parent().unwrap_or(path).to_owned();
+    let (there, rest) = split(path);
+    let is_pattern = rest
+        .to_str()
+        .is_some_and(|rest| has_marks(rest) || rest.contains(['{', '}']));
+    if path.is_dir() {
+        path.to_owned()
+    } else if is_pattern {
+        there
+    } else {
+        parent()
+    }
+}
+
+/// Whether a name is a pattern of names.
+fn has_marks(text: &str) -> bool {
+    text.contains(['*', '?', '['])
+}
+
 /// Whether a name holds what a data file's holds at its end.
 pub(super) fn is_data(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_lowercase();
@@ -86,7 +110,6 @@ fn is_missing(error: &io::Error) -> bool {
 /// The files that a pattern names.
 fn matching(path: &Path) -> Result<Listing, DatasetProblem> {
     let (folder, pattern) = split(path);
-    let has_marks = |text: &str| text.contains(['*', '?', '[']);
     let pattern = match pattern.to_str() {
         Some(pattern) if has_marks(pattern) || pattern.contains(['{', '}']) => pattern,
         _ => return Err(DatasetProblem::NoFile),

@@ -178,6 +178,13 @@ pub struct DatasetSpec {
 }
 
 impl DatasetSpec {
+    /// The folder that media paths start from: `media_root`, or that of the files.
+    pub fn media_folder(&self) -> PathBuf {
+        self.media_root
+            .clone()
+            .unwrap_or_else(|| files::folder(&self.path))
+    }
+
     /// Whether less is asked for than all rows of its files.
     pub fn is_part(&self) -> bool {
         let filters = |filter: &Filter| !filter.is_empty();

@@ -18,13 +18,11 @@ pub(super) fn remote_files(url: &str) -> Result<Listing, DatasetProblem> {
     } else {
         vec![url.to_owned()]
     };
-    // Names start where the URLs begin to differ.
-    let fixed = url.find(['{', '*']).unwrap_or(url.len());
-    let folder = url[..fixed].rfind('/').map_or(0, |slash| slash + 1);
+    let start = start_of_names(url);
     let (mut files, mut taken) = (Vec::new(), HashSet::new());
     let mut add = |url: &str| {
         if taken.insert(url.to_owned()) {
-            files.push(file(url, folder));
+            files.push(file(url, start));
         }
     };
     for one in &all {
@@ -47,12 +45,23 @@ pub(super) fn remote_files(url: &str) -> Result<Listing, DatasetProblem> {
     Ok(Listing {
         files,
         missing: Vec::new(),
-        folder: url[..folder].trim_end_matches('/').into(),
+        folder: folder(url).into(),
     })
 }
 
-fn file(url: &str, folder: usize) -> DataFile {
-    let name = url.get(folder..).unwrap_or(url);
+/// The folder that the files of a URL lie in.
+pub(super) fn folder(url: &str) -> &str {
+    url[..start_of_names(url)].trim_end_matches('/')
+}
+
+/// Names start where the URLs begin to differ.
+fn start_of_names(url: &str) -> usize {
+    let fixed = url.find(['{', '*']).unwrap_or(url.len());
+    url[..fixed].rfind('/').map_or(0, |slash| slash + 1)
+}
+
+fn file(url: &str, start: usize) -> DataFile {
+    let name = url.get(start..).unwrap_or(url);
     let is_web = url.starts_with("http");
     DataFile {
         name: match name.split_once('?') {

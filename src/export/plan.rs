@@ -81,10 +81,7 @@ impl PlannedDataset {
 
     /// The folder that its media paths start from.
     pub fn media_root(&self) -> PathBuf {
-        self.spec.media_root.clone().unwrap_or_else(|| {
-            let parent = self.spec.path.parent();
-            parent.map_or_else(PathBuf::new, PathBuf::from)
-        })
+        self.spec.media_folder()
     }
 }
 

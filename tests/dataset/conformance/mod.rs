@@ -7,6 +7,7 @@ mod cases;
 mod checks;
 mod llava;
 mod messages;
+mod parquet;
 mod webdataset;
 
 use std::path::Path;
@@ -19,6 +20,7 @@ const WRITERS: &[&dyn Writer] = &[
     &llava::Lines,
     &messages::Strings,
     &messages::Parts,
+    &parquet::Columns,
     &webdataset::Shard,
 ];
 

@@ -179,7 +179,7 @@ fn what_is_odd_is_counted_and_the_first_is_named() {
     );
     let units = &dataset(&plan, "pictures")["irregularities"];
     assert_eq!(
-        (&units[0]["of"], &units[1]["of"]),
+        (&units[0]["of"], &units[3]["of"]),
         (&json!("pictures"), &json!("rows"))
     );
     assert!(noted(&dataset(&plan, "words")["irregularities"]).is_empty());

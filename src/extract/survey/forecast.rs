@@ -244,7 +244,7 @@ mod tests {
         // 600 bytes a token: 4 batches of 8192 on the CPU, and 12,288 tokens a worker instead of two of them on CUDA.
         let more = 2 * 600 * (4 * 12_288 - 2 * 8192);
         assert_eq!(cpu.host, cuda.host + models - more);
-        assert!(cpu.device.weights > 4 * 1_000_000);
+        assert_eq!(cpu.device.weights, 4 * 322_624);
         let idle = of(false, &Work::default(), None).memory;
         assert_eq!(idle.device.activations, 0);
     }

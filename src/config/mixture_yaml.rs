@@ -140,7 +140,7 @@ impl MixtureYaml {
                     let line = text.referenced.line();
                     text.value
                         .parse()
-                        .map_err(|message| wrong(at(line), format!("sampling_strategy: {message}")))
+                        .map_err(|message| wrong(at(line), message))
                 })
                 .transpose()?;
             ignored.extend(others);

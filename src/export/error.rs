@@ -12,7 +12,7 @@ use crate::store::PublishError;
 #[derive(Debug, Error)]
 pub enum ExportError {
     /// A picture or a video that lies inside a dataset's file cannot be written out.
-    #[error("cannot write {} from its dataset: {source}", path.display())]
+    #[error("cannot write {}, which lies inside its dataset", path.display())]
     Media {
         /// The file that it should have become.
         path: PathBuf,

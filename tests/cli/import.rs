@@ -79,14 +79,14 @@ fn paths_start_from_the_mixture_file_before_the_config() {
         "mixes/mix.yaml",
         "datasets:\n- {json_path: words.jsonl}\n- {json_path: pictures.jsonl}\n",
     );
-    let ended = project.madmix(&["plan", "mix.toml"]).expect(0);
-    let rows: Vec<Vec<&str>> = ended
-        .stdout
-        .lines()
-        .skip(1)
-        .map(|line| line.split_whitespace().take(2).collect())
+    let ended = project.madmix(&["plan", "mix.toml", "--json"]).expect(0);
+    let plan: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let datasets = plan["datasets"].as_array().unwrap().iter();
+    let rows: Vec<_> = datasets
+        .map(|dataset| (dataset["name"].as_str(), dataset["rows"].as_u64()))
         .collect();
-    assert_eq!(rows, [["pictures", "6"], ["words", "1"]], "{ended}");
+    let expected = [(Some("pictures"), Some(6)), (Some("words"), Some(1))];
+    assert_eq!(rows, expected, "{ended}");
 }
 
 #[test]

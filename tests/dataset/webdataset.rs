@@ -322,7 +322,7 @@ fn samples_that_cannot_be_used_cost_themselves_alone() {
         "not valid JSON",
         "the archive holds `4.JPG` twice",
         "no picture or video of that key",
-        "`6.txt` is not UTF-8 at byte 3",
+        "`6.txt` is not UTF-8 after its first 3 bytes",
         "`conversations",
         "`the row` is a number, expected an object",
         "",

@@ -153,7 +153,7 @@ fn mistakes_are_named() {
     }
     let error = read(&MIX.replace("random:7", "random:7.5%"), RULES).unwrap_err();
     assert!(
-        error.contains("[DIR]/mix.yaml, line 4: sampling_strategy: \"random:7.5%\""),
+        error.contains("[DIR]/mix.yaml, line 4: \"random:7.5%\" is no `sampling_strategy`"),
         "{error}"
     );
 }

@@ -86,7 +86,7 @@ fn mistakes_name_the_file_and_the_line() {
         ),
         (
             "datasets:\n  - json_path: a\n    sampling_strategy: random:12.5%\n",
-            "mixes/mix.yaml, line 3: sampling_strategy: \"random:12.5%\" is no sampling strategy",
+            "mixes/mix.yaml, line 3: \"random:12.5%\" is no `sampling_strategy`",
             "random:10%",
         ),
         (

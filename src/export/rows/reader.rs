@@ -1,5 +1,6 @@
 //! Reads rows as lines, a batch at a time, on all processors.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -59,9 +60,19 @@ impl<'a> Reader<'a> {
         match self.rows.read(index) {
             Ok(sample) => {
                 let video = sample.media.iter().any(|m| m.kind == MediaKind::Video);
-                let mut text = self.layout.line(sample, &self.spec.name, &self.files)?;
-                text.push('\n');
-                Ok(Some(Line { text, video }))
+                match self.layout.line(sample, &self.spec.name, &self.files) {
+                    Ok(mut text) => {
+                        text.push('\n');
+                        Ok(Some(Line { text, video }))
+                    }
+                    // A frame of a list, or an object of a bucket, that is not there.
+                    Err(ExportError::Media { source, .. })
+                        if source.kind() == ErrorKind::NotFound =>
+                    {
+                        Ok(None)
+                    }
+                    Err(error) => Err(error),
+                }
             }
             Err(error) => match error.problem {
                 SampleProblem::Io(kind) => Err(ExportError::Dataset(DatasetError {

@@ -6,7 +6,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::SampleProblem;
 use super::error::excerpt;
-use super::row::Named;
+use super::named::Named;
 use crate::blob::Blob;
 
 /// How a data URI starts.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::parquet::ParquetProblem;
+use super::parquet::error::ParquetProblem;
 use crate::blob::{shown, url_of};
 
 /// How much of a file's text a message quotes, in characters: data URIs are megabytes long.

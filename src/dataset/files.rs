@@ -12,39 +12,16 @@
 //! The order of names is that in which a person counts ([`natural`]): rows follow it, so it is the same on every machine.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 
+use super::listing::{DataFile, ENDINGS, Listing, is_data};
 use super::remote_files::{self, remote_files};
 use super::{DatasetProblem, braces, natural};
 use crate::blob::{Blob, url_of};
-
-/// The endings of data files.
-pub(super) const ENDINGS: [&str; 6] = [".json", ".jsonl", ".ndjson", ".parquet", ".tar", ".tgz"];
-
-/// A file of a dataset.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct DataFile {
-    /// Its name from the dataset's folder on, the same on every machine.
-    pub(super) name: String,
-    /// Where it lies.
-    pub(super) blob: Blob,
-}
-
-/// What a path names.
-#[derive(Debug, Default)]
-pub(super) struct Listing {
-    /// In the order of their rows; at least one.
-    pub(super) files: Vec<DataFile>,
-    /// The names that a pattern gives and no file has.
-    pub(super) missing: Vec<String>,
-    /// The folder that they lie in: media paths start from it unless the config says otherwise.
-    pub(super) folder: PathBuf,
-}
 
 /// The files that a path names.
 pub(super) fn list(path: &Path) -> Result<Listing, DatasetProblem> {
@@ -90,13 +67,6 @@ pub(super) fn folder(path: &Path) -> PathBuf {
 /// Whether a name is a pattern of names.
 fn has_marks(text: &str) -> bool {
     text.contains(['*', '?', '['])
-}
-
-/// Whether a name holds what a data file's holds at its end.
-pub(super) fn is_data(name: &OsStr) -> bool {
-    let name = name.to_string_lossy().to_lowercase();
-    let plain = name.strip_suffix(".gz").unwrap_or(&name);
-    ENDINGS.iter().any(|ending| plain.ends_with(ending))
 }
 
 fn is_missing(error: &io::Error) -> bool {
@@ -164,20 +134,6 @@ struct Found<'a> {
     files: Vec<(String, PathBuf)>,
     taken: HashSet<PathBuf>,
     missing: Vec<String>,
-}
-
-impl Listing {
-    fn of_one(path: &Path, folder: PathBuf) -> Self {
-        let name = path.file_name().unwrap_or_default();
-        Self {
-            files: vec![DataFile {
-                name: name.to_string_lossy().into_owned(),
-                blob: Blob::at(path),
-            }],
-            missing: Vec::new(),
-            folder,
-        }
-    }
 }
 
 impl<'a> Found<'a> {

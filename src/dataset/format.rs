@@ -1,12 +1,10 @@
-//! The formats, and what each of them gives of a file.
+//! What a format is, and what it gives of a file.
 
 use std::sync::Arc;
 
 use super::filter::{Sieve, Sift};
 use super::media_root::MediaRoot;
-use super::{
-    DatasetProblem, Fault, Progress, Sample, SampleError, llava, messages, parquet, webdataset,
-};
+use super::{DatasetProblem, Fault, Progress, Sample, SampleError};
 use crate::blob::Blob;
 
 /// How a format is told and opened.
@@ -15,20 +13,11 @@ pub(super) struct Format {
     pub(super) name: &'static str,
     /// What messages call it.
     pub(super) title: &'static str,
-    /// Whether a file that starts so is of this format. Of several the first in [`FORMATS`] has it.
+    /// Whether a file that starts so is of this format. Of several the first in the list has it.
     pub(super) recognises: fn(head: &[u8]) -> bool,
     /// Opens one file. A file without rows is no error here.
     pub(super) open: fn(&Opening<'_>) -> Result<Opened, DatasetProblem>,
 }
-
-/// Every format; the first that recognises a file opens it.
-pub(super) const FORMATS: &[Format] = &[
-    // First, as the surest to tell: the names that archives start with may look like anything.
-    webdataset::FORMAT,
-    parquet::FORMAT,
-    messages::FORMAT,
-    llava::FORMAT,
-];
 
 /// How much of a file's start is shown to the formats: enough for the keys of most first rows.
 pub(super) const HEAD_BYTES: u64 = 64 << 10;
@@ -68,14 +57,4 @@ pub(super) trait Rows: Send + Sync {
 
     /// BLAKE3 in hexadecimal of the content, without the filter.
     fn fingerprint(&self) -> &str;
-}
-
-/// What `format` may be in a config.
-pub fn format_names() -> impl Iterator<Item = &'static str> {
-    FORMATS.iter().map(|format| format.name)
-}
-
-/// Whether there is a format of that name.
-pub fn is_format(name: &str) -> bool {
-    format_names().any(|known| known == name)
 }

@@ -9,10 +9,12 @@ use rayon::prelude::*;
 use tempfile::TempPath;
 
 use super::error::Place;
-use super::files::{self, DataFile, Listing};
+use super::files;
 use super::filter::{Sieve, Sift};
-use super::format::{FORMATS, Format, HEAD_BYTES, Opened, Opening, Rows};
+use super::format::{Format, HEAD_BYTES, Opened, Opening, Rows};
+use super::formats::FORMATS;
 use super::gzip::{self, Unpacked};
+use super::listing::{DataFile, Listing};
 use super::media_root::MediaRoot;
 use super::{
     Dataset, DatasetProblem, DatasetSpec, Fault, Filter, Progress, Sample, SampleError,

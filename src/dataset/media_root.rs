@@ -8,7 +8,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::error::excerpt;
-use super::row::Named;
+use super::named::Named;
 use super::{SampleProblem, data_uri};
 use crate::blob::{Blob, url_of};
 

@@ -5,7 +5,7 @@
 //!
 //! A dataset is one file or many of one format. Two things are told apart: the *container*, which says where rows lie and
 //! hands out one at a time (`json_rows`, a format's own file), and the *dialect* of a row, which says what its keys mean
-//! (`row`). A further container is one file that implements `format::Rows` and one line in `format::FORMATS`; a further
+//! (`row`). A further container is one file that implements `format::Rows` and one line in `formats::FORMATS`; a further
 //! dialect is one file in `row`.
 
 mod braces;
@@ -15,13 +15,16 @@ mod fault;
 mod files;
 mod filter;
 mod format;
+mod formats;
 mod gzip;
 mod irregularity;
 mod joined;
 mod json_rows;
+mod listing;
 mod llava;
 mod media_root;
 mod messages;
+mod named;
 mod natural;
 mod order;
 mod parquet;
@@ -38,7 +41,7 @@ use std::path::PathBuf;
 pub use error::{DatasetError, DatasetProblem, Place, SampleError, SampleProblem};
 pub use fault::Fault;
 pub use filter::Filter;
-pub use format::{format_names, is_format};
+pub use formats::{format_names, is_format};
 pub use irregularity::Irregularity;
 pub use json_rows::{MAX_ROW_BYTES, MAX_ROW_VALUES};
 pub use order::order;

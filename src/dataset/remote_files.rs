@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 
-use super::files::{DataFile, Listing, is_data};
+use super::listing::{DataFile, Listing, is_data};
 use super::{DatasetProblem, braces, natural};
 use crate::blob::{self, Blob, Found};
 

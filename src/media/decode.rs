@@ -11,9 +11,8 @@ use super::format::Format;
 use super::gif::FirstFrame;
 use super::guard::guarded;
 use super::header::Header;
-use super::probe::open;
 use super::{Limits, MediaError, Orientation, Rgb, Size, jpeg, raster};
-use crate::blob::Blob;
+use crate::blob::{Blob, Reader, is_no_file};
 
 /// Reads and decodes a picture.
 ///
@@ -78,6 +77,17 @@ fn raster(bytes: &[u8], format: Format, limits: Limits) -> Result<(Rgb, Turn), M
                 format: format.name,
                 what: "floating-point samples".into(),
             }),
+        }
+    })
+}
+
+/// Opens a picture's file.
+pub(super) fn open(blob: &Blob) -> Result<Reader, MediaError> {
+    blob.open().map_err(|error| {
+        if is_no_file(&error) {
+            MediaError::NotAFile.within(blob)
+        } else {
+            MediaError::File(error)
         }
     })
 }

@@ -6,14 +6,14 @@ use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use image::ImageFormat;
 use image::metadata::Orientation as Turn;
 
-use super::decode::{asked, checked, decoder, io_fault, metadata};
+use super::decode::{asked, checked, decoder, io_fault, metadata, open};
 use super::exif::turned_size;
 use super::format::Format;
 use super::gif::{self, FirstFrame};
 use super::guard::guarded;
 use super::header::Header;
 use super::{Limits, Mark, MediaError, Oddity, Orientation, Size, jpeg};
-use crate::blob::{self, Blob, Reader, is_no_file};
+use crate::blob::{self, Blob, Reader};
 
 /// Bytes of a GIF in which a second frame is looked for.
 const GIF_BYTES: u64 = 1 << 20;
@@ -86,17 +86,6 @@ pub fn inspect(
         size: upright(format, &header, orientation),
         oddities: told.chain(Oddity::of_size(header.size)).collect(),
         mark: Mark::of_reader(&file).ok(),
-    })
-}
-
-/// Opens a picture's file.
-pub(super) fn open(blob: &Blob) -> Result<Reader, MediaError> {
-    blob.open().map_err(|error| {
-        if is_no_file(&error) {
-            MediaError::NotAFile.within(blob)
-        } else {
-            MediaError::File(error)
-        }
     })
 }
 

@@ -5,6 +5,8 @@
 //!
 //! An object is read in blocks, which are kept on this machine: see `object`, `blocks` and `disk`.
 
+#[cfg(feature = "object-store")]
+mod failed;
 mod fault;
 
 #[cfg(feature = "object-store")]

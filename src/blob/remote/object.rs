@@ -18,8 +18,9 @@ use super::address::Address;
 use super::blocks::{self, Ahead, BLOCK, OPENING};
 use super::client::Clients;
 use super::disk::{Disk, Version};
+use super::failed::{Cause, Failed};
 use super::recent::{Recent, Wanted};
-use super::retry::{Cause, Failed, Takes, patiently};
+use super::retry::{Takes, patiently};
 use super::settings::Settings;
 use super::wording;
 use crate::blob::reader::ReadAt;
@@ -98,7 +99,7 @@ pub(in crate::blob) fn open(url: &str) -> io::Result<Arc<dyn ReadAt>> {
         (Err(failed), _) if failed.is_without_ranges() => {
             return Ok(Arc::new(Whole::download(remote, &address, &store)?));
         }
-        (Err(failed), _) => return Err(failed.tell(&address)),
+        (Err(failed), _) => return Err(wording::failed(&address, &failed)),
     };
     let object = Object {
         key: version.key(url, remote.start),
@@ -183,7 +184,7 @@ fn size(remote: &Remote, address: &Address, store: &dyn ObjectStore) -> io::Resu
         Ok(store.head(&address.path).await?)
     })
     .map(|meta| version_of(&meta))
-    .map_err(|failed| failed.tell(address))
+    .map_err(|failed| wording::failed(address, &failed))
 }
 
 struct Object {
@@ -273,7 +274,7 @@ impl Object {
         .map_err(|failed| match failed.status {
             // It has become shorter.
             Some(416) => self.changed(),
-            _ => failed.tell(&self.address),
+            _ => wording::failed(&self.address, &failed),
         })?;
         if version != self.version {
             return Err(self.changed());
@@ -331,7 +332,7 @@ impl Whole {
         };
         let (clients, patience) = (&remote.clients, remote.settings.patience);
         patiently(clients, patience, Takes::AsLongAsItComes, address, attempt)
-            .map_err(|failed| failed.tell(address))?
+            .map_err(|failed| wording::failed(address, &failed))?
     }
 }
 

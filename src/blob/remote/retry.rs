@@ -3,15 +3,12 @@
 //! The clients could do so for requests, but not for a body that is cut off on a server without `ETag`s, and they neither
 //! wait as long as a server asks nor tell how often they tried. So they try once, and this does the rest.
 
-use std::error::Error as _;
 use std::hash::{BuildHasher, RandomState};
-use std::io;
 use std::time::{Duration, Instant};
-
-use object_store::client::HttpError;
 
 use super::address::Address;
 use super::client::{Answer, Clients, answered};
+use super::failed::{Cause, Failed};
 use super::wording;
 
 /// The wait before the second attempt; it doubles with each.
@@ -23,23 +20,6 @@ const LONG_TRIES: u32 = 3;
 /// From this attempt on the user hears of it.
 const TOLD: u32 = 4;
 
-/// Why an attempt failed.
-#[derive(Debug)]
-pub(super) enum Cause {
-    /// In the client's words.
-    Store(object_store::Error),
-    /// Fewer or more bytes than the server announced.
-    Cut,
-    /// Nothing in time.
-    Silence,
-}
-
-impl From<object_store::Error> for Cause {
-    fn from(error: object_store::Error) -> Self {
-        Self::Store(error)
-    }
-}
-
 /// How long an attempt may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Takes {
@@ -47,65 +27,6 @@ pub(super) enum Takes {
     Bounded,
     /// As long as something comes.
     AsLongAsItComes,
-}
-
-/// Something that did not succeed.
-#[derive(Debug)]
-pub(super) struct Failed {
-    pub(super) cause: Cause,
-    /// The status of the last answer, if there was one.
-    pub(super) status: Option<u16>,
-    /// How often it was tried.
-    pub(super) tries: u32,
-    /// How long it took.
-    pub(super) took: Duration,
-}
-
-impl Failed {
-    pub(super) fn tell(&self, address: &Address) -> io::Error {
-        wording::failed(address, self)
-    }
-
-    /// Whether another attempt could succeed.
-    pub(super) fn is_passing(&self) -> bool {
-        use object_store::Error as E;
-        match &self.cause {
-            Cause::Cut | Cause::Silence => true,
-            Cause::Store(
-                E::NotFound { .. }
-                | E::PermissionDenied { .. }
-                | E::Unauthenticated { .. }
-                | E::NotModified { .. }
-                | E::Precondition { .. }
-                | E::NotSupported { .. }
-                | E::InvalidPath { .. }
-                | E::NotImplemented { .. },
-            ) => false,
-            Cause::Store(error) => match self.status {
-                Some(501) => false,
-                Some(408 | 429 | 500..) => true,
-                Some(300..) => false,
-                // It began to answer, or did not.
-                Some(_) => http_error(error).is_some(),
-                None => {
-                    http_error(error).is_some()
-                        && !wording::last_words(error).contains("certificate")
-                }
-            },
-        }
-    }
-}
-
-/// The failure of the network in an error, if it is one.
-fn http_error(error: &object_store::Error) -> Option<&HttpError> {
-    let mut next = error.source();
-    while let Some(inner) = next {
-        if let Some(found) = inner.downcast_ref() {
-            return Some(found);
-        }
-        next = inner.source();
-    }
-    None
 }
 
 /// Tries until it succeeds, cannot, or has taken too long.
@@ -145,7 +66,7 @@ pub(super) fn patiently<T>(
             return Err(failed);
         }
         if tries >= TOLD {
-            tracing::warn!("{}; trying again", failed.tell(address));
+            tracing::warn!("{}; trying again", wording::failed(address, &failed));
         }
         std::thread::sleep(wait);
     }

@@ -1,12 +1,11 @@
 //! Failures in words. No word is a server's or a client's own but for codes and the system's reasons: those of others
 //! may hold signatures and keys.
 
-use std::error::Error as _;
 use std::io;
 
 use super::address::{Address, Kind};
+use super::failed::{Cause, Failed, last_words};
 use super::fault::{of_machine, of_object};
-use super::retry::{Cause, Failed};
 
 /// Codes for credentials that no object can be read with.
 const BAD_CREDENTIALS: [&str; 8] = [
@@ -183,18 +182,4 @@ fn code(failed: &Failed) -> Option<String> {
     let (code, _) = text.split_once("<Code>")?.1.split_once("</Code>")?;
     let plain = code.len() < 64 && code.chars().all(|c| c.is_ascii_alphanumeric());
     plain.then(|| code.to_owned())
-}
-
-/// The innermost reason of an error: the system's, or the client's about what it was given.
-pub(super) fn last_words(error: &object_store::Error) -> String {
-    let mut last = error.source();
-    while let Some(inner) = last.and_then(std::error::Error::source) {
-        last = Some(inner);
-    }
-    let text = last.map_or_else(|| error.to_string(), ToString::to_string);
-    // A URL may be part of it.
-    text.split_whitespace()
-        .map(|word| if word.contains("://") { "(URL)" } else { word })
-        .collect::<Vec<_>>()
-        .join(" ")
 }

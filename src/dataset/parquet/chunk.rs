@@ -14,7 +14,7 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::cache::{self, CachedFile};
 use super::header::Header;
-use super::index::Index;
+use super::places::Index;
 use crate::blob::Reader;
 
 /// Where a column of a row group lies: all that is kept of what the footer says about it.

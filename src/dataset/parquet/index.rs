@@ -14,26 +14,10 @@ use parquet::file::page_index::offset_index::PageLocation;
 use super::chunk::OpenChunk;
 use super::header::{Header, Kind};
 use super::levels::{self, Starts};
+use super::places::{Index, Place};
 
 /// The largest index of a column's pages.
 const MAX_INDEX_BYTES: u64 = 64 << 20;
-
-/// The pages of a column, in their order.
-#[derive(Debug, Default)]
-pub(super) struct Index {
-    pub(super) dictionary: Option<Range<u64>>,
-    pub(super) pages: Box<[Place]>,
-    /// What is wrong with the page after the last, if there should be one.
-    pub(super) broken: Option<String>,
-}
-
-/// Where a page of values lies.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) at: Range<u64>,
-    /// Rows in it, where it is known that it starts with one and ends with one.
-    pub(super) rows: Option<usize>,
-}
 
 impl Index {
     /// The index of a column: the file's own if it makes sense, or one that is made.

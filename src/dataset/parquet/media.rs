@@ -8,7 +8,7 @@ use super::columns::{BYTES, PATH};
 use super::value::{bytes, utf8};
 use crate::blob::Blob;
 use crate::dataset::media_root::MediaRoot;
-use crate::dataset::row::Named;
+use crate::dataset::named::Named;
 use crate::dataset::{MediaKind, SampleProblem};
 
 /// Something shown, as its cell has it.

@@ -15,7 +15,7 @@
 mod cache;
 mod chunk;
 mod columns;
-mod error;
+pub(super) mod error;
 mod footer;
 mod group;
 mod header;
@@ -24,6 +24,7 @@ mod kept;
 mod levels;
 mod media;
 mod pages;
+mod places;
 mod rows;
 mod sift;
 mod thrift;

@@ -6,7 +6,7 @@ use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 
 use super::chunk::OpenChunk;
-use super::index::Index;
+use super::places::Index;
 
 /// The pages of a column, in their order.
 pub(super) struct Pages {

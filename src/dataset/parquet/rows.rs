@@ -16,7 +16,8 @@ use crate::blob::Blob;
 use crate::dataset::format::Rows;
 use crate::dataset::json_rows;
 use crate::dataset::media_root::MediaRoot;
-use crate::dataset::row::{self, Inside, Named};
+use crate::dataset::named::Named;
+use crate::dataset::row::{self, Inside};
 use crate::dataset::{
     MAX_ROW_BYTES, MAX_ROW_VALUES, MediaKind, Sample, SampleError, SampleProblem,
 };

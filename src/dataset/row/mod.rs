@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 use super::error::excerpt;
 use super::filter::{Described, Sieve};
 use super::media_root::MediaRoot;
+use super::named::Named;
 use super::{Irregularity, Media, MediaKind, Role, Sample, SampleProblem, Turn, data_uri};
 use crate::blob::Blob;
 
@@ -70,15 +71,6 @@ pub(super) enum MediaRef<'a> {
     Inside(Named),
     /// A video that is given as its frames.
     Frames(Vec<MediaRef<'a>>),
-}
-
-/// Bytes inside a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Named {
-    /// What messages and files call it; the same on every machine.
-    pub(super) name: String,
-    /// Where they lie.
-    pub(super) blob: Blob,
 }
 
 /// Media that a container holds itself. Where there are any of a kind, the row's own keys of that kind are not looked at.

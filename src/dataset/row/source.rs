@@ -8,7 +8,8 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::{MediaRef, Named, wrong_type};
+use super::{MediaRef, wrong_type};
+use crate::dataset::named::Named;
 use crate::dataset::{MediaKind, SampleProblem, data_uri};
 
 /// Keys of an object that holds a source, but for that of its kind.

@@ -9,7 +9,8 @@ use super::name::Class;
 use crate::blob::{Blob, Reader};
 use crate::dataset::json_rows::{MAX_ROW_BYTES, MAX_ROW_VALUES, values};
 use crate::dataset::media_root::MediaRoot;
-use crate::dataset::row::{self, Dialect, Inside, Named};
+use crate::dataset::named::Named;
+use crate::dataset::row::{self, Dialect, Inside};
 use crate::dataset::{IMAGE_PLACEHOLDER, Sample, SampleProblem, VIDEO_PLACEHOLDER};
 
 const BOM: &[u8] = "\u{feff}".as_bytes();

@@ -1,4 +1,4 @@
-//! Stopping on request: the first signal ends the run after the batch in hand, a second one at once.
+//! Stopping on request: the first signal ends a run after the batch in hand, a second one at once.
 
 use std::io;
 use std::sync::Arc;
@@ -6,8 +6,23 @@ use std::sync::atomic::AtomicBool;
 
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
+use signal_hook::iterator::Signals;
 
 use super::RESUMABLE;
+use crate::dataset;
+
+/// Ends the program at the first signal, for a command that leaves nothing to go on from: only the unpacked copies of
+/// datasets are taken away.
+pub(super) fn at_once() -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
+    std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            dataset::remove_copies();
+            std::process::exit(i32::from(RESUMABLE));
+        }
+    });
+    Ok(())
+}
 
 /// A flag that Ctrl-C, a termination request, or the warning signal of a batch system sets.
 pub(super) fn on_signal() -> io::Result<Arc<AtomicBool>> {

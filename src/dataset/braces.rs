@@ -1,6 +1,9 @@
 //! Brace patterns: `shard-{000000..000099}.tar` and `{train,val}.json`, as bash and the Python package braceexpand (which
 //! webdataset uses) read them.
 
+/// How deep braces may lie in each other.
+const MAX_DEPTH: usize = 64;
+
 /// The most names that one pattern may stand for.
 const MAX_NAMES: usize = 1 << 20;
 
@@ -11,6 +14,8 @@ pub(super) enum BadBraces {
     Unbalanced,
     /// More than [`MAX_NAMES`].
     TooMany,
+    /// Deeper than [`MAX_DEPTH`].
+    TooDeep,
 }
 
 impl BadBraces {
@@ -21,6 +26,7 @@ impl BadBraces {
                     .to_owned()
             }
             Self::TooMany => format!("it stands for more than {MAX_NAMES} names"),
+            Self::TooDeep => format!("more than {MAX_DEPTH} braces lie in each other"),
         }
     }
 }
@@ -28,6 +34,21 @@ impl BadBraces {
 /// The names that a pattern stands for, in its order. Braces around neither a list nor a range stand for themselves, and
 /// `\` takes the meaning from what follows it.
 pub(super) fn expand(pattern: &str) -> Result<Vec<String>, BadBraces> {
+    let mut depth = 0_usize;
+    for (_, letter) in marks(pattern) {
+        match letter {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return Err(BadBraces::TooDeep);
+        }
+    }
+    expand_shallow(pattern)
+}
+
+fn expand_shallow(pattern: &str) -> Result<Vec<String>, BadBraces> {
     if !pattern.contains(['{', '}', '\\']) {
         return Ok(vec![pattern.to_owned()]);
     }
@@ -108,7 +129,7 @@ fn group(inside: &str) -> Result<Vec<String>, BadBraces> {
     }
     let items = items(inside);
     if let [only] = items.as_slice() {
-        let names = expand(only)?;
+        let names = expand_shallow(only)?;
         return Ok(names
             .into_iter()
             .map(|name| format!("{{{name}}}"))
@@ -116,7 +137,7 @@ fn group(inside: &str) -> Result<Vec<String>, BadBraces> {
     }
     let mut names = Vec::new();
     for item in items {
-        names.extend(expand(item)?);
+        names.extend(expand_shallow(item)?);
         if names.len() > MAX_NAMES {
             return Err(BadBraces::TooMany);
         }

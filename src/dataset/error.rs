@@ -7,6 +7,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::parquet::error::ParquetProblem;
+use crate::blob::is_no_file;
 use crate::blob::{shown, url_of};
 
 /// How much of a file's text a message quotes, in characters: data URIs are megabytes long.
@@ -196,6 +197,27 @@ pub enum DatasetProblem {
 /// A signature in a URL is not for messages.
 fn place(path: &Path) -> String {
     url_of(path).map_or_else(|| path.display().to_string(), shown)
+}
+
+impl DatasetProblem {
+    /// Whether another try, or another machine, may find the file in order.
+    pub(super) fn is_of_machine(&self) -> bool {
+        use io::ErrorKind as Kind;
+        match self {
+            Self::TemporaryFull { .. } => true,
+            Self::Gzip { problem, .. } => problem.is_of_machine(),
+            Self::Io(error) => {
+                let of_the_file = [
+                    Kind::NotFound,
+                    Kind::NotADirectory,
+                    Kind::InvalidData,
+                    Kind::UnexpectedEof,
+                ];
+                !is_no_file(error) && !of_the_file.contains(&error.kind())
+            }
+            _ => false,
+        }
+    }
 }
 
 fn counted(seen: &[(String, u64)]) -> String {

@@ -14,6 +14,12 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// Takes part of the rows that are lost, at least one.
+    pub(super) fn scale(&mut self, part: u64, whole: u64) {
+        let rows = u128::from(self.rows) * u128::from(part) / u128::from(whole.max(1));
+        self.rows = u64::try_from(rows).unwrap_or(u64::MAX).max(1);
+    }
+
     /// A fault of a file that its reader names.
     pub(super) fn new(reason: String, rows: u64) -> Self {
         Self {

@@ -26,6 +26,8 @@ pub(super) const HEAD_BYTES: u64 = 64 << 10;
 pub(super) struct Opening<'a> {
     /// The file. Not packed: what is compressed as a whole was unpacked before.
     pub(super) blob: &'a Blob,
+    /// Whether it is the only one: of several none should stay open.
+    pub(super) alone: bool,
     /// Which rows to keep.
     pub(super) sieve: Option<&'a Sieve<'a>>,
     /// What written media paths start from.

@@ -5,6 +5,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use flate2::bufread::GzDecoder;
 use tempfile::TempPath;
@@ -15,11 +16,25 @@ use crate::blob::{Blob, Reader};
 const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 
 /// How many times its size a file may grow. The method itself ends at 1,032; rows come to 3 to 30.
-const MAX_GROWTH: u64 = 1000;
+const MAX_GROWTH: u64 = 200;
 /// What a file may grow to in any case, in bytes.
 const MAX_ALWAYS: u64 = 64 << 20;
 
 const CHUNK_BYTES: usize = 256 << 10;
+
+/// The copies of this process, for [`remove_copies`].
+static COPIES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Removes the unpacked copies of all datasets, which cannot be read any more: for a process that ends without dropping
+/// them.
+pub fn remove_copies() {
+    if let Ok(mut copies) = COPIES.lock() {
+        for copy in copies.drain(..) {
+            // Most went with their datasets.
+            let _ = fs_err::remove_file(copy);
+        }
+    }
+}
 
 /// A copy of what a file holds packed.
 #[derive(Debug)]
@@ -84,6 +99,9 @@ pub(super) fn unpack(
         return Ok(None);
     }
     let mut copy = tempfile::Builder::new().prefix("madmix-").tempfile()?;
+    if let Ok(mut copies) = COPIES.lock() {
+        copies.push(copy.path().to_owned());
+    }
     let damage =
         unpack_into(packed, copy.as_file_mut(), progress).map_err(|problem| match problem {
             Problem::Read(error) => error.into(),

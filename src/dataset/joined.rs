@@ -54,6 +54,7 @@ pub(super) fn open(
     let sieve = filter.map(Sieve::new).transpose()?;
     let media = Arc::new(media_root(spec, &listing.folder)?);
     let progress = Sum::new(listing.files.len(), progress);
+    let alone = listing.files.len() == 1;
     let ready: Vec<Result<Ready, DatasetProblem>> = listing
         .files
         .par_iter()
@@ -69,7 +70,7 @@ pub(super) fn open(
         .enumerate()
         .map(|(number, ready)| {
             let hear = |done, total| progress.hear(number, done, total);
-            ready?.open(sieve.as_ref(), &media, &hear)
+            ready?.open(alone, sieve.as_ref(), &media, &hear)
         })
         .collect();
     join(&listing, opened, filter)
@@ -136,6 +137,7 @@ impl Ready {
 
     fn open(
         self,
+        alone: bool,
         sieve: Option<&Sieve<'_>>,
         media: &Arc<MediaRoot>,
         progress: Progress<'_>,
@@ -143,6 +145,7 @@ impl Ready {
         let is_copy = self.unpacked.is_some();
         let opened = (self.format.open)(&Opening {
             blob: &self.blob,
+            alone,
             sieve,
             media,
             progress: &|done, total| {
@@ -241,6 +244,8 @@ fn join(
             copy,
         } = match opened {
             Ok(opened) => opened,
+            // Another try may find these rows: without them this would be another dataset.
+            Err(problem) if problem.is_of_machine() => return Err(problem),
             Err(problem) => {
                 unusable.push((file.name.as_str(), problem.to_string()));
                 first_problem.get_or_insert(problem);
@@ -299,6 +304,10 @@ fn join(
             reason,
             rows: each,
         }));
+    // Of the rows that are lost the filter would have kept as large a part as of those that are there.
+    for fault in &mut joined.faults {
+        fault.scale(joined.len, rows_before);
+    }
     joined.fingerprint = joined.fingerprint_with(filter);
     Ok(Box::new(joined))
 }

@@ -9,7 +9,7 @@ use super::media_root::MediaRoot;
 use super::row::{self, Dialect, Inside};
 use super::scan::RowScanner;
 use super::{DatasetProblem, Sample, SampleError, SampleProblem};
-use crate::blob::Reader;
+use crate::blob::{Blob, Reader};
 
 /// The longest row that is read, in bytes; a longer one is a [`SampleProblem::TooLong`].
 pub const MAX_ROW_BYTES: u64 = 64 << 20;
@@ -35,7 +35,7 @@ pub(super) struct RowRange {
 
 /// A file of rows. It must not change while it is open.
 struct JsonRows {
-    file: Reader,
+    file: Access,
     kept: Box<[RowRange]>,
     total: u64,
     fingerprint: String,
@@ -72,10 +72,14 @@ pub(super) fn open(opening: &Opening<'_>, dialect: Dialect) -> Result<Opened, Da
     scanner.finish(&mut found)?;
     collector.add(&file, found.drain(..))?;
     let rows = JsonRows {
-        file,
+        file: if opening.alone {
+            Access::Open(file)
+        } else {
+            Access::Again(opening.blob.clone(), whole)
+        },
         kept: collector.kept.into_boxed_slice(),
         total: collector.rows,
-        fingerprint: content.finalize().to_hex().to_string(),
+        fingerprint: fingerprint(&content.finalize(), dialect),
         dialect,
         media: Arc::clone(opening.media),
     };
@@ -84,6 +88,39 @@ pub(super) fn open(opening: &Opening<'_>, dialect: Dialect) -> Result<Opened, Da
         sift: collector.sift,
         faults: Vec::new(),
     })
+}
+
+/// How a file of rows is read once it was opened. A dataset of thousands of files does not keep them open.
+enum Access {
+    Open(Reader),
+    /// Which is to be as long as it was.
+    Again(Blob, u64),
+}
+
+impl Access {
+    fn reader(&self) -> Result<Reader, SampleProblem> {
+        match self {
+            Self::Open(reader) => Ok(reader.clone()),
+            Self::Again(blob, len) => match blob.open() {
+                Ok(reader) if reader.len() == *len => Ok(reader),
+                Ok(_) => Err(SampleProblem::Io(
+                    std::io::ErrorKind::StaleNetworkFileHandle,
+                )),
+                Err(error) => Err(SampleProblem::Io(error.kind())),
+            },
+        }
+    }
+}
+
+/// BLAKE3 of the content; of another dialect than LLaVA's also of its name, as rows may have the keys of several.
+fn fingerprint(content: &blake3::Hash, dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Llava => content.to_hex().to_string(),
+        other => {
+            let text = format!("{}\n{}", content.to_hex(), other.key());
+            blake3::hash(text.as_bytes()).to_hex().to_string()
+        }
+    }
 }
 
 impl Rows for JsonRows {
@@ -99,8 +136,9 @@ impl Rows for JsonRows {
         let range = self.kept[index as usize];
         let row = u64::from(range.row);
         let mut id = row.to_string();
-        range
-            .read(&self.file)
+        self.file
+            .reader()
+            .and_then(|file| range.read(&file))
             .and_then(|bytes| row::object(&bytes))
             .and_then(|object| {
                 let (inside, dialect) = (Inside::default(), Some(self.dialect));

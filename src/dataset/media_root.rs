@@ -32,6 +32,12 @@ impl MediaRoot {
     /// A folder must exist; of a URL it is found when something below it is read.
     pub(super) fn open(root: &Path) -> std::io::Result<Self> {
         if let Some(url) = url_of(root) {
+            if url.starts_with("http") && url.contains(['?', '#']) {
+                return Err(std::io::Error::new(
+                    std::io::ErrorKind::InvalidInput,
+                    "names cannot be put behind a `?` or `#`; give the address of the folder alone",
+                ));
+            }
             return Ok(Self::Url(url.trim_end_matches('/').to_owned()));
         }
         // A file's parent is empty when the file is named without a folder.
@@ -111,7 +117,15 @@ fn below_url(root: &str, written: &str) -> Result<Blob, SampleProblem> {
         return Err(SampleProblem::MediaParent(excerpt(written)));
     }
     let names = rest.split('/').filter(|part| !["", "."].contains(part));
-    let url = names.fold(root.to_owned(), |url, name| url + "/" + name);
+    // Of a bucket a key is as it is written; in a web address these have a meaning.
+    let escaped = |name: &str| match inside.is_none() && root.starts_with("http") {
+        true => name
+            .replace('%', "%25")
+            .replace('?', "%3F")
+            .replace('#', "%23"),
+        false => name.to_owned(),
+    };
+    let url = names.fold(root.to_owned(), |url, name| url + "/" + &escaped(name));
     Ok(Blob::Url(url))
 }
 

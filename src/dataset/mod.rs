@@ -42,6 +42,7 @@ pub use error::{DatasetError, DatasetProblem, Place, SampleError, SampleProblem}
 pub use fault::Fault;
 pub use filter::Filter;
 pub use formats::{format_names, is_format};
+pub use gzip::remove_copies;
 pub use irregularity::Irregularity;
 pub use json_rows::{MAX_ROW_BYTES, MAX_ROW_VALUES};
 pub use order::order;

@@ -134,10 +134,15 @@ pub(super) fn sampled(
         strategy.unwrap_or(SamplingStrategy::All)
     );
     let fingerprint = blake3::hash(text.as_bytes()).to_hex().to_string();
+    let mut faults = all.faults().to_vec();
+    for fault in &mut faults {
+        fault.scale(rows.len(), len);
+    }
     Box::new(Sampled {
         all,
         rows,
         fingerprint,
+        faults,
     })
 }
 
@@ -145,6 +150,7 @@ struct Sampled {
     all: Box<dyn Dataset>,
     rows: Chosen,
     fingerprint: String,
+    faults: Vec<Fault>,
 }
 
 enum Chosen {
@@ -201,7 +207,7 @@ impl Dataset for Sampled {
     }
 
     fn faults(&self) -> &[Fault] {
-        self.all.faults()
+        &self.faults
     }
 }
 

@@ -13,6 +13,9 @@ const LOOKED_AT: u64 = 10 << 20;
 /// The keys that media stand under in one format or another.
 const MEDIA: [&str; 4] = ["image", "images", "video", "videos"];
 
+/// The longest path of a system, in bytes.
+const LONGEST_PATH: usize = 4096;
+
 /// What the start of a file shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Look {
@@ -22,6 +25,8 @@ pub(super) struct Look {
     pub(super) conversations: bool,
     /// Under which keys media stand: `image` and `video` are LLaVA's.
     pub(super) media: Vec<&'static str>,
+    /// Whether a row holds a picture itself, as text.
+    pub(super) held: bool,
     /// Whether a column of media has strings in one row and lists in another, or an id numbers and strings.
     pub(super) mixed: bool,
 }
@@ -75,12 +80,23 @@ impl Look {
             types.dedup();
             types.len()
         };
+        let media = || values.iter().flat_map(|row| MEDIA.map(|key| row.get(key)));
         Self {
             rows,
+            held: media().flatten().any(holds_bytes),
             conversations: values.iter().all(|row| row.contains_key("conversations")),
             media: MEDIA.into_iter().filter(seen).collect(),
             mixed: ["id", "image", "video"].iter().any(|key| types(key) > 1),
         }
+    }
+}
+
+/// Whether a value, or one in its lists, is a data URI or longer than any path.
+fn holds_bytes(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.starts_with("data:") || text.len() > LONGEST_PATH,
+        Value::Array(items) => items.iter().any(holds_bytes),
+        _ => false,
     }
 }
 
@@ -116,6 +132,18 @@ fn elements(start: &[u8]) -> Vec<Map<String, Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_inside_of_rows_are_seen() {
+        let held = |image: &str| {
+            let row = format!(r#"{{"image": {image}, "conversations": []}}"#);
+            Look::of(row.as_bytes()).held
+        };
+        assert!(held(r#""data:image/png;base64,AA""#));
+        assert!(held(r#"["a.jpg", "data:image/png;base64,AA"]"#));
+        assert!(held(&format!("\"{}\"", "A".repeat(LONGEST_PATH + 1))));
+        assert!(!held(r#""data/a.jpg""#) && !held("null"));
+    }
 
     #[test]
     fn arrays_and_lines_show_the_same() {

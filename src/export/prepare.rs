@@ -55,7 +55,10 @@ pub fn prepare(
         let Some(source) = source else { continue };
         let reason = misfit(dataset, source.rows.is_some(), look.as_ref(), needs)
             .or(elsewhere.then_some("its media lie in another folder than the others'"));
-        source.spec.media_root = Some(root.clone().unwrap_or_else(|| dataset.media_root()));
+        let own = Some(dataset.media_root()).filter(|own| url_of(own).is_none());
+        // What lies in a bucket is written out, and its path absolute.
+        let own = || own.unwrap_or_else(|| folder.root().to_owned());
+        source.spec.media_root = Some(root.clone().unwrap_or_else(own));
         let Some(reason) = reason else { continue };
         let layout = Layout {
             paths: if elsewhere {
@@ -108,12 +111,16 @@ fn main_root(plan: &Plan, looks: &[Option<Look>]) -> Option<PathBuf> {
     for ((_, dataset), look) in weighed.zip(looks) {
         // Every root is named, also where no media are. Media inside of files need none.
         let shows = |look: &Look| look.is_llava() && !look.media.is_empty();
+        let own = dataset.media_root();
+        if url_of(&own).is_some() {
+            continue;
+        }
         let count = if look.as_ref().is_none_or(shows) {
             dataset.size
         } else {
             0
         };
-        *rows.entry(dataset.media_root()).or_default() += count;
+        *rows.entry(own).or_default() += count;
     }
     let most = rows.values().copied().max()?;
     rows.into_iter()
@@ -147,6 +154,9 @@ fn misfit(
     if !own && at_hand && !spec.path.is_file() {
         return Some("it is several files, and the trainer wants one");
     }
+    if !own && url_of(&dataset.media_root()).is_some() && may_show_media(look) {
+        return Some("its media lie in a bucket, and the trainer reads files");
+    }
     let look = look?;
     let extension = spec
         .path
@@ -161,6 +171,7 @@ fn misfit(
     match needs.form {
         Form::Own => None,
         _ if look.rows == Rows::Other => Some("the trainer cannot read this kind of file"),
+        _ if look.held => Some("its rows hold pictures themselves, which the trainer cannot read"),
         _ if !look.is_llava() => Some("the trainer does not know the keys of its rows"),
         _ if needs.columns && look.mixed => Some("one of its columns has values of two types"),
         Form::Lines if look.rows != Rows::Lines || !named => {

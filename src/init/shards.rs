@@ -63,25 +63,40 @@ pub(super) fn groups(files: &[String]) -> Vec<Group> {
             ..
         } = first;
         let missing = last.number - first.number + 1 - group.len() as u64;
-        let numbers = match missing {
+        // Of a folder that exists names stand for themselves, and so have what surrounds a pattern to.
+        let pattern = match missing {
             0 => format!(
-                "{{{:0width$}..{:0width$}}}",
+                "{}{{{:0width$}..{:0width$}}}{}",
+                without_braces(prefix),
                 first.number,
                 last.number,
+                without_braces(rest),
                 width = *width
             ),
-            _ => "?".repeat(*width),
+            _ => format!(
+                "{}{}{}",
+                without_braces(&glob::Pattern::escape(prefix)),
+                "[0-9]".repeat(*width),
+                without_braces(&glob::Pattern::escape(rest))
+            ),
         };
         groups.push(Group {
             prefix: prefix.clone(),
             ending,
             files: group.iter().map(|(_, name)| (*name).clone()).collect(),
-            pattern: format!("{prefix}{numbers}{rest}"),
+            pattern,
             missing,
         });
     }
     groups.sort_by(|a, b| a.pattern.cmp(&b.pattern));
     groups
+}
+
+/// A name in which braces and backslashes stand for themselves.
+fn without_braces(name: &str) -> String {
+    name.replace('\\', "\\\\")
+        .replace('{', "\\{")
+        .replace('}', "\\}")
 }
 
 fn single(name: &str, ending: &'static str) -> Group {
@@ -179,7 +194,7 @@ mod tests {
         );
         assert_eq!(
             of(&["00000.tar", "00001.tar", "00004.tar"]),
-            [group("", "?????.tar", 3, 2)]
+            [group("", "[0-9][0-9][0-9][0-9][0-9].tar", 3, 2)]
         );
         assert_eq!(
             of(&[

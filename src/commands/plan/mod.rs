@@ -6,12 +6,12 @@ mod machine;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
 use indicatif::ProgressBar;
 
 use super::ground::{self, FileBars, Ground};
-use super::{Ending, terminal};
+use super::{Ending, stop, terminal};
 use crate::dataset::{self, Dataset};
 use crate::extract::survey::{self, Step, Subject, Survey, Watch};
 use crate::extract::{self, ExtractError, check_faults, too_many};
@@ -39,6 +39,7 @@ struct Opened {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
+    stop::at_once().context("listening for signals")?;
     let path = &arguments.config;
     let config = ground::config(path)?;
     let bars = Arc::new(FileBars::default());
@@ -65,7 +66,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
             chosen: &opened.chosen,
         }));
     }
-    // Nothing is left behind, so a signal may simply end it.
     let survey = survey::survey(&subjects, &preparer, &cost, arguments.all, &Bars::default());
     let forecast = survey::forecast(
         (&checkpoint.family, place.dtype),

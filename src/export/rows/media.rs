@@ -1,7 +1,9 @@
 //! Media that lie inside a dataset's files, written out for rows that name files.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use super::MediaPaths;
 use crate::blob::Blob;
@@ -18,6 +20,8 @@ const MAX_ENDING: usize = 5;
 #[derive(Debug)]
 pub(super) struct MediaFiles {
     folder: PathBuf,
+    /// What was written already: a row may be drawn many times.
+    written: Mutex<HashSet<PathBuf>>,
 }
 
 impl MediaFiles {
@@ -25,6 +29,7 @@ impl MediaFiles {
     pub(super) fn new(root: &Path, name: &str) -> Self {
         Self {
             folder: root.join("media").join(folder_name(name)),
+            written: Mutex::default(),
         }
     }
 
@@ -46,7 +51,7 @@ impl MediaFiles {
             (blob, _) => {
                 let name = format!("{row}-{place}{}", ending(&media.name, blob));
                 let path = self.folder.join(name);
-                write(blob, &path)?;
+                self.write(blob, &path)?;
                 path
             }
         };
@@ -59,9 +64,24 @@ impl MediaFiles {
         for (number, frame) in (1..).zip(frames) {
             let own = frame.path().and_then(Path::to_str).unwrap_or_default();
             let name = format!("{number:06}{}", ending(own, frame));
-            write(frame, &folder.join(name))?;
+            self.write(frame, &folder.join(name))?;
         }
         Ok(folder)
+    }
+
+    fn write(&self, blob: &Blob, path: &Path) -> Result<(), ExportError> {
+        if self
+            .written
+            .lock()
+            .is_ok_and(|written| written.contains(path))
+        {
+            return Ok(());
+        }
+        write(blob, path)?;
+        if let Ok(mut written) = self.written.lock() {
+            written.insert(path.to_owned());
+        }
+        Ok(())
     }
 }
 

@@ -96,7 +96,8 @@ pub(super) struct Sieve<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Sift {
     seen: HashMap<String, u64>,
-    rows: u64,
+    /// Rows that were met.
+    pub(super) rows: u64,
     /// Rows that cannot be described. They are not kept: nothing says that they belong here.
     pub(super) unreadable: u64,
 }

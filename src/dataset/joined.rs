@@ -305,8 +305,10 @@ fn join(
             rows: each,
         }));
     // Of the rows that are lost the filter would have kept as large a part as of those that are there.
-    for fault in &mut joined.faults {
-        fault.scale(joined.len, rows_before);
+    if filter.is_some() {
+        for fault in &mut joined.faults {
+            fault.scale(joined.len, sift.rows);
+        }
     }
     joined.fingerprint = joined.fingerprint_with(filter);
     Ok(Box::new(joined))

@@ -291,3 +291,57 @@ fn shards_of_webdataset_are_one_dataset() {
     }
     assert_eq!(copies.open().fingerprint(), fixture.open().fingerprint());
 }
+
+#[test]
+fn files_of_many_are_not_kept_open() {
+    let names: Vec<_> = (0..300).map(|i| format!("{i}.jsonl")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let fixture = folder(&names);
+    let dataset = fixture.open();
+    let root = fixture.media("");
+    let open = fs_err::read_dir("/proc/self/fd").unwrap().filter(|entry| {
+        let target = entry.as_ref().map(|entry| fs_err::read_link(entry.path()));
+        matches!(target, Ok(Ok(target)) if target.starts_with(&root))
+    });
+    assert_eq!(open.count(), 0);
+    assert_eq!(ids(&*dataset).len(), 300);
+    // One that has become another is not read at the places of the first.
+    fs_err::write(fixture.media("7.jsonl"), "{}").unwrap();
+    let failed = (0..300).filter_map(|i| dataset.read(i).err());
+    let problems: Vec<_> = failed.map(|error| error.problem.to_string()).collect();
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].contains("changed"), "{problems:?}");
+}
+
+#[test]
+fn a_file_that_this_machine_cannot_read_is_an_error_of_the_dataset() {
+    let mut fixture = folder(&["a.jsonl", "b.jsonl"]);
+    let path = fixture.media("b.jsonl");
+    fs_err::remove_file(&path).unwrap();
+    symlink(&path, &path).unwrap();
+    // By name, as a listing does not see what leads nowhere.
+    let text = problem(&mut fixture, "{a,b}.jsonl");
+    assert!(text.contains("symbolic link"), "{text}");
+}
+
+#[test]
+fn lost_rows_count_as_far_as_they_would_have_been_kept() {
+    let mut fixture = folder(&["a.jsonl"]);
+    let rows: Vec<_> = (0..100)
+        .map(|i| row(&format!(r#""data_source": "s{}", "#, i % 10), "q"))
+        .collect();
+    fs_err::write(fixture.media("a.jsonl"), rows.join("\n")).unwrap();
+    fs_err::write(fixture.media("b.jsonl"), "[1").unwrap();
+    let mut lost = |filter: &str, strategy: &str| {
+        fixture.spec.filter = serde_json::from_str(filter).ok();
+        fixture.spec.sampling_strategy = Some(strategy.parse().unwrap());
+        let dataset = fixture.open();
+        let faults = dataset.faults();
+        assert_eq!(faults.len(), 1);
+        (faults[0].rows, dataset.len())
+    };
+    assert_eq!(lost("{}", "all"), (100, 100));
+    assert_eq!(lost("{}", "first:20"), (20, 20));
+    assert_eq!(lost(r#"{"data_source": ["s3"]}"#, "all"), (10, 10));
+    assert_eq!(lost(r#"{"data_source": ["s3"]}"#, "random:50%"), (5, 5));
+}

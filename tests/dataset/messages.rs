@@ -34,6 +34,21 @@ fn problem(content: &str, keys: &str) -> String {
 }
 
 #[test]
+fn the_dialect_is_part_of_the_fingerprint() {
+    let rows = r#"{"messages": [{"role": "user", "content": "m"}], "conversations": [{"from": "human", "value": "c"}]}"#;
+    let of = |format: &str| {
+        let mut fixture = Fixture::new(rows);
+        fixture.spec.format = Some(format.into());
+        let dataset = fixture.open();
+        let text = dataset.read(0).unwrap().turns[0].text.clone();
+        (text, dataset.fingerprint().to_owned())
+    };
+    let (messages, llava) = (of("messages"), of("llava"));
+    assert_eq!((messages.0.as_str(), llava.0.as_str()), ("m", "c"));
+    assert_ne!(messages.1, llava.1);
+}
+
+#[test]
 fn roles_and_contents() {
     let text = r#"{"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u", "loss": false},
         {"role": "assistant", "content": null, "tool_calls": [], "function_call": null},

@@ -256,6 +256,35 @@ fn a_file_that_does_not_fit_is_written_anew() {
 }
 
 #[test]
+fn pictures_inside_of_rows_and_in_buckets_are_not_left_to_the_trainer() {
+    let mut project = Project::new();
+    let plain = project
+        .sources
+        .iter()
+        .position(|it| it.spec.name == "plain");
+    let path = project.folder.path().join("plain.jsonl");
+    let row = r#"{"image": "data:image/png;base64,iVBORw0KGgo=", "conversations": [{"from": "human", "value": "<image>"}]}"#;
+    fs_err::write(&path, format!("{row}\n").repeat(40)).unwrap();
+    project.sources[plain.unwrap()].spec.path = path;
+    let written = project.export("llava-next", &budget(100)).unwrap();
+    let notes = written.prepared.notes.join("\n");
+    assert!(
+        notes.contains("its rows hold pictures themselves"),
+        "{notes}"
+    );
+    let yaml = written.file("mixture.yaml");
+    let paths = scalars(yaml, "json_path: ");
+    let rows = paths
+        .iter()
+        .find(|path| path.ends_with("rows/plain.jsonl"))
+        .unwrap();
+    let first = fs_err::read_to_string(rows).unwrap();
+    let first: Value = serde_json::from_str(first.lines().next().unwrap()).unwrap();
+    let picture = fs_err::read(first["image"].as_str().unwrap()).unwrap();
+    assert_eq!(picture, b"\x89PNG\r\n\x1a\n");
+}
+
+#[test]
 fn columns_of_one_type_where_the_trainer_needs_them() {
     let project = Project::new();
     let file = project.folder.path().join("plain.jsonl");

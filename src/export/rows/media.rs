@@ -140,8 +140,11 @@ mod tests {
             name: name.to_owned(),
             blob,
         };
-        let path =
-            |name: &str, blob: Blob, paths| files.path(7, 1, &media(name, blob), paths).unwrap();
+        let path = |name: &str, blob: Blob, paths| {
+            // Each another row: what was written is not written again.
+            let row = 7 + name.len() as u64;
+            files.path(row, 1, &media(name, blob), paths).unwrap()
+        };
         let own = Blob::Path("/data/x.jpg".into());
         assert_eq!(path("x.jpg", own.clone(), MediaPaths::MediaRoot), "x.jpg");
         assert_eq!(path("x.jpg", own, MediaPaths::Absolute), "/data/x.jpg");
@@ -152,9 +155,14 @@ mod tests {
             ("x.", b"", ""),
         ] {
             let written = path(name, held(bytes), MediaPaths::MediaRoot);
-            let expected = out.path().join(format!("media/a%2Fb/7-1{ending}"));
+            let expected = format!("media/a%2Fb/{}-1{ending}", 7 + name.len());
+            let expected = out.path().join(expected);
             assert_eq!(Path::new(&written), expected, "{name}");
-            assert_eq!(fs_err::read(expected).unwrap(), bytes);
+            assert_eq!(fs_err::read(&expected).unwrap(), bytes);
+            // A row that is drawn again has its file already.
+            fs_err::remove_file(&expected).unwrap();
+            path(name, held(bytes), MediaPaths::MediaRoot);
+            assert!(!expected.exists());
         }
         let frames = Blob::Frames([held(b"GIF89a"), held(b"GIF89ab")].into());
         let folder = path("x and on", frames, MediaPaths::Absolute);

@@ -409,6 +409,17 @@ pub enum SampleProblem {
     /// Two members of an archive with one name.
     #[error("the archive holds `{0}` twice")]
     MemberTwice(String),
+    /// A key of an archive that goes on for too long.
+    #[error(
+        "{members} pictures, videos and texts of one key, more than the {limit} that a sample may have; give each sample \
+         a key of its own"
+    )]
+    TooManyMembers {
+        /// How many there are.
+        members: usize,
+        /// How many there may be.
+        limit: usize,
+    },
     /// A member of an archive that has no bytes of its own.
     #[error("`{0}` is a link or a sparse file; write the archive with the files themselves")]
     MemberElsewhere(String),

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use arrow_array::builder::{BinaryBuilder, ListBuilder, StringBuilder, StructBuilder};
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field};
 use madmix::blob::Blob;
 use madmix::dataset::{
     self, Dataset, DatasetProblem, Irregularity, MediaKind, ParquetProblem, Role, Sample,
     SampleProblem,
 };
+use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -164,6 +168,55 @@ fn columns_of_every_type() {
         let expected = names.unwrap_or("row 2, picture 0");
         assert_eq!(rows[2].as_ref().unwrap().media[0].name, expected, "{name}");
     }
+}
+
+#[test]
+fn parts_name_pictures_of_the_columns() {
+    let image = |path: &str| format!(r#"{{"type": "image", "image": "{path}"}}"#);
+    let names_of = |parts: &str| -> Vec<String> {
+        let messages = format!(
+            r#"[{{"role": "user", "content": [{parts}]}}, {{"role": "assistant", "content": "a"}}]"#
+        );
+        let (bytes, path) = (BinaryBuilder::new(), StringBuilder::new());
+        let fields = vec![
+            Field::new("bytes", DataType::Binary, true),
+            Field::new("path", DataType::Utf8, true),
+        ];
+        let mut images = ListBuilder::new(StructBuilder::new(
+            fields,
+            vec![Box::new(bytes), Box::new(path)],
+        ));
+        for name in ["f/a.png", "f/b.png"] {
+            let shown = images.values();
+            let bytes = shown.field_builder::<BinaryBuilder>(0).unwrap();
+            bytes.append_value(name);
+            let path = shown.field_builder::<StringBuilder>(1).unwrap();
+            path.append_value(name);
+            shown.append(true);
+        }
+        images.append(true);
+        let columns: [(&str, ArrayRef); 2] = [
+            ("messages", Arc::new(StringArray::from(vec![messages]))),
+            ("images", Arc::new(images.finish())),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let mut file = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut file, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let sample = Fixture::new(file).open().read(0).unwrap();
+        for media in &sample.media {
+            assert_eq!(&**held(&media.blob), media.name.as_bytes());
+        }
+        sample.media.into_iter().map(|media| media.name).collect()
+    };
+    let (a, b) = (image("f/a.png"), image("f/b.png"));
+    let next = r#"{"type": "image"}"#;
+    assert_eq!(names_of(&format!("{b}, {a}")), ["f/b.png", "f/a.png"]);
+    assert_eq!(names_of(&format!("{b}, {next}")), ["f/b.png", "f/a.png"]);
+    assert_eq!(names_of(&format!("{next}, {next}")), ["f/a.png", "f/b.png"]);
+    let (a, b) = (image("/old/a.png"), image("/old/b.png"));
+    assert_eq!(names_of(&format!("{b}, {a}")), ["f/b.png", "f/a.png"]);
 }
 
 #[test]

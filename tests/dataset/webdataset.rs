@@ -219,6 +219,18 @@ fn rows_name_members_by_name_base_name_or_ending() {
         names(&with(r#"["old/1.jpg", "old/2.jpg"]"#).unwrap()),
         ["./f/x.a.jpg", "./f/x.b.JPG"]
     );
+    // From before they were packed; of two files with one base name nobody knows which is meant.
+    for image in [
+        r#"["orig/x.b.JPG", "orig/x.a.jpg"]"#,
+        r#"["/data/orig/b.jpg", "/data/orig/a.jpg"]"#,
+    ] {
+        let sample = with(image).unwrap();
+        assert_eq!(names(&sample), ["./f/x.b.JPG", "./f/x.a.jpg"], "{image}");
+    }
+    assert_eq!(
+        names(&with(r#"["u/x.b.JPG", "v/x.b.JPG"]"#).unwrap()),
+        ["./f/x.a.jpg", "./f/x.b.JPG"]
+    );
     // One in the archive, one beside it.
     let mixed = with(r#"["other.jpg", "a.jpg"]"#).unwrap();
     assert_eq!(names(&mixed), ["other.jpg", "./f/x.a.jpg"]);
@@ -340,6 +352,109 @@ fn samples_that_cannot_be_used_cost_themselves_alone() {
             .map_or_else(|error| error.row, |sample| sample.row);
         assert_eq!(row, i as u64);
     }
+}
+
+#[test]
+fn the_key_that_names_media_is_the_one_that_counts() {
+    for keys in [
+        r#""image": null, "images": ["k.b.png", "k.a.png"], "#,
+        r#""image": [], "images": ["k.b.png", "k.a.png"], "#,
+        r#""image": "", "images": ["k.b.png", "k.a.png"], "#,
+        r#""image": ["k.b.png", "k.a.png"], "images": null, "#,
+    ] {
+        let json = row(keys, "<image><image>");
+        let sample = read(&[
+            ("k.a.png", b"A"),
+            ("k.b.png", b"B"),
+            ("k.json", json.as_bytes()),
+        ]);
+        assert_eq!(names(&sample.unwrap()), ["k.b.png", "k.a.png"], "{keys}");
+    }
+}
+
+/// What is shown of a sample with the pictures `k.a.png` and `k.b.png`, whose user's content is this.
+fn shown(content: &str, keys: &str) -> Result<Vec<(String, Blob)>, SampleProblem> {
+    let json = format!(
+        r#"{{"messages": [{{"role": "user", "content": {content}}}, {{"role": "assistant", "content": "a"}}]{keys}}}"#
+    );
+    let sample = read(&[
+        ("k.a.png", b"A"),
+        ("k.b.png", b"B"),
+        ("k.json", json.as_bytes()),
+    ])?;
+    let media = sample.media.into_iter();
+    Ok(media.map(|media| (media.name, media.blob)).collect())
+}
+
+#[test]
+fn parts_of_messages_name_members() {
+    let image = |path: &str| format!(r#"{{"type": "image", "image": "{path}"}}"#);
+    let next = r#"{"type": "image"}"#;
+    let text = r#"{"type": "text", "text": "and"}"#;
+    let of = |parts: &[&str], keys| {
+        let media = shown(&format!("[{}]", parts.join(", ")), keys).unwrap();
+        media.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    for (b, a) in [
+        ("k.b.png", "k.a.png"),
+        ("orig/k.b.png", "orig/k.a.png"),
+        ("b.png", "a.png"),
+    ] {
+        let (b, a) = (image(b), image(a));
+        assert_eq!(of(&[&b, text, &a], ""), ["k.b.png", "k.a.png"]);
+        // The one without a source is the one that no path names.
+        assert_eq!(of(&[&b, text, next], ""), ["k.b.png", "k.a.png"]);
+        assert_eq!(of(&[next, text, &a], ""), ["k.b.png", "k.a.png"]);
+        assert_eq!(of(&[&b, &a, &b], ""), ["k.b.png", "k.a.png", "k.b.png"]);
+    }
+    // Without sources, in the order of the row's own key or of the names.
+    assert_eq!(of(&[next, next], ""), ["k.a.png", "k.b.png"]);
+    let keys = r#", "images": ["k.b.png", "k.a.png"]"#;
+    assert_eq!(of(&[next, next], keys), ["k.b.png", "k.a.png"]);
+    assert_eq!(of(&[&image("k.a.png"), next], keys), ["k.a.png", "k.b.png"]);
+    // Paths from before the packing that say nothing of the names.
+    let (x, y) = (image("coco/y.png"), image("coco/x.png"));
+    assert_eq!(of(&[&x, &y], ""), ["k.a.png", "k.b.png"]);
+
+    // What is no member lies below the media root, or is there itself.
+    let (a, b) = (image("k.a.png"), image("k.b.png"));
+    for other in ["elsewhere/c.png", "data:,x"] {
+        let media = shown(&format!("[{b}, {}, {a}]", image(other)), "").unwrap();
+        let is_member: Vec<_> = media
+            .iter()
+            .map(|(_, blob)| matches!(blob, Blob::Part { .. }))
+            .collect();
+        assert_eq!(is_member, [true, false, true], "{other}");
+        assert_eq!((&*media[0].0, &*media[2].0), ("k.b.png", "k.a.png"));
+    }
+    // A member that no part shows.
+    let left = shown(&format!("[{b}]"), "");
+    assert!(
+        matches!(left, Err(SampleProblem::Placeholders { images: 2, .. })),
+        "{left:?}"
+    );
+}
+
+#[test]
+fn a_key_without_end_is_a_problem_of_its_sample() {
+    let files = |members: usize| {
+        let names: Vec<_> = (0..members).map(|i| format!("k.{i}.png")).collect();
+        let json = question(&"<image>".repeat(members));
+        let mut files: Vec<(&str, &[u8])> = names
+            .iter()
+            .map(|name| (name.as_str(), &b"P"[..]))
+            .collect();
+        files.push(("k.json", json.as_bytes()));
+        read(&files)
+    };
+    assert_eq!(files(4095).unwrap().media.len(), 4095);
+    assert_eq!(
+        files(4096).unwrap_err(),
+        SampleProblem::TooManyMembers {
+            members: 4097,
+            limit: 4096
+        }
+    );
 }
 
 #[test]
@@ -475,6 +590,27 @@ fn filters_see_rows_names_and_members() {
     assert_eq!(kept(r#"{"modality": ["image"]}"#), [0, 1, 4]);
     assert_eq!(kept(r#"{"modality": ["video"]}"#), [2]);
     assert_eq!(kept(r#"{"modality": ["text"]}"#), [3]);
+    // A list of one row is that row; bare turns have no source; a broken list is nothing.
+    let listed = tar(&[
+        ("0.json", format!("[{a}]").as_bytes()),
+        ("1.json", format!("[{b}]").as_bytes()),
+        ("2.json", br#"[{"from": "human", "value": "q"}]"#),
+        ("3.json", b"[{"),
+    ]);
+    let of_list = |filter: &str| {
+        let fixture = Fixture::filtered(&listed, filter);
+        let dataset = fixture.open();
+        (0..dataset.len())
+            .map(|i| {
+                dataset
+                    .read(i)
+                    .map_or_else(|error| error.row, |sample| sample.row)
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of_list(r#"{"data_source": ["a"]}"#), [0]);
+    assert_eq!(of_list(r#"{"path": "coco"}"#), [1]);
+    assert_eq!(of_list(r#"{"modality": ["text"]}"#), [0, 2]);
     let problem = Fixture::filtered(&archive, r#"{"data_source": ["z"]}"#)
         .problem()
         .to_string();
@@ -504,6 +640,27 @@ fn fingerprints_are_of_rows_and_of_names_sizes_and_places() {
         of(tar(&[("x.cls", b"1"), ("a.json", json.as_bytes())])),
         base
     );
+}
+
+#[test]
+fn a_fingerprint_knows_how_many_samples_count() {
+    let json = question("<image>");
+    let files: [(&str, &[u8]); 3] = [
+        ("a.jpg", b"P"),
+        ("a.json", json.as_bytes()),
+        ("b.jpg", b"P"),
+    ];
+    let whole = tar(&files);
+    let cut = whole[..6 * 512].to_vec();
+    let of = |archive: Vec<u8>| {
+        let fixture = Fixture::new(archive);
+        let dataset = fixture.open();
+        (dataset.len(), dataset.fingerprint().to_owned())
+    };
+    let (whole, cut) = (of(whole), of(cut));
+    // Without its end mark nobody knows whether there was more of `b`.
+    assert_eq!((whole.0, cut.0), (2, 1));
+    assert_ne!(whole.1, cut.1);
 }
 
 /// Ten samples of a picture of 2 KB and a row, in the order of their names.

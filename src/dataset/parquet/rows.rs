@@ -130,6 +130,7 @@ impl ParquetRows {
         Ok(Inside {
             images: images?,
             videos: videos?,
+            key: String::new(),
         })
     }
 

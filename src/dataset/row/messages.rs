@@ -12,24 +12,27 @@
 //!
 //! A medium stands in the turn's text where its part stood. It is followed by a newline, which a placeholder takes along,
 //! so that the texts around it reach a chat template as they are in the parts; texts that follow each other become one.
-//! A part without a source, and a placeholder in a text, take the next of the row's own `images` or `videos`.
+//! A part without a source, and a placeholder in a text, take the next of the row's own `images` or `videos`. Where the
+//! container holds media itself, a path is first looked for among them (see [`inside`]).
 //!
 //! A `system` of the row is its first turn, as in ms-swift. What calls tools, and what has sound, is a failure.
 //! Keys of preferences (`rejected_response`, …) and of the loss are passed over.
 
 use serde_json::{Map, Value};
 
+use super::inside::{self, Inside};
 use super::part::{self, Part};
-use super::{Dialect, Inside, MediaRef, Spoken, role, source, wrong_type};
+use super::{Dialect, MediaRef, Spoken, role, source, wrong_type};
+use crate::dataset::named::Named;
 use crate::dataset::{MediaKind, Role, SampleProblem, Turn};
 
 /// The media of a kind in the order of their placeholders: their own, or the next of the row's.
 type Shown<'a> = Vec<Option<MediaRef<'a>>>;
 
-/// The turns of a row, with its media.
+/// The turns of a row, with its media, for which those of the container are taken out of `inside`.
 pub(super) fn turns<'a>(
     row: &'a Map<String, Value>,
-    inside: &Inside,
+    inside: &mut Inside,
 ) -> Result<Spoken<'a>, SampleProblem> {
     let key = Dialect::Messages.key();
     let messages = match row.get(key) {
@@ -50,14 +53,14 @@ pub(super) fn turns<'a>(
         turns.push(turn(i, message, [&mut images, &mut videos])?);
     }
     with_system(row, &mut turns);
-    let rest = |kind, inside: &[_]| match inside {
-        [] => source::of_row(row, kind),
-        _ => Ok(Vec::new()),
+    let media = |kind, shown, held: &mut Vec<Named>| match std::mem::take(held) {
+        held if held.is_empty() => Ok(filled(shown, source::of_row(row, kind)?)),
+        held => Ok(inside::placed(shown, held, &inside.key)),
     };
     Ok(Spoken {
         turns,
-        images: filled(images, rest(MediaKind::Image, &inside.images)?),
-        videos: filled(videos, rest(MediaKind::Video, &inside.videos)?),
+        images: media(MediaKind::Image, images, &mut inside.images)?,
+        videos: media(MediaKind::Video, videos, &mut inside.videos)?,
     })
 }
 

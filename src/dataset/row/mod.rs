@@ -3,6 +3,7 @@
 //! A *dialect* says how turns are written; what rows have in common (ids, the keys of media, placeholders) is here.
 //! Containers that hold media themselves (columns of parquet, members of an archive) hand them over as [`Inside`].
 
+mod inside;
 mod llava;
 mod messages;
 mod part;
@@ -16,6 +17,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+pub(super) use self::inside::{Inside, meant};
 use super::error::excerpt;
 use super::filter::{Described, Sieve};
 use super::media_root::MediaRoot;
@@ -73,15 +75,6 @@ pub(super) enum MediaRef<'a> {
     Frames(Vec<MediaRef<'a>>),
 }
 
-/// Media that a container holds itself. Where there are any of a kind, the row's own keys of that kind are not looked at.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Inside {
-    /// Pictures, in their order.
-    pub(super) images: Vec<Named>,
-    /// Videos, in their order.
-    pub(super) videos: Vec<Named>,
-}
-
 /// What a dialect makes of a row's turns.
 #[derive(Debug, Default)]
 pub(super) struct Spoken<'a> {
@@ -108,7 +101,7 @@ pub(super) fn sample(
     row: u64,
     id: &mut String,
     object: &Map<String, Value>,
-    inside: Inside,
+    mut inside: Inside,
     dialect: Option<Dialect>,
     root: &MediaRoot,
 ) -> Result<Sample, SampleProblem> {
@@ -121,7 +114,7 @@ pub(super) fn sample(
     }
     let spoken = match Dialect::of(object, dialect) {
         Some(Dialect::Llava) => llava::turns(object)?,
-        Some(Dialect::Messages) => messages::turns(object, &inside)?,
+        Some(Dialect::Messages) => messages::turns(object, &mut inside)?,
         Some(Dialect::Query) => query::turns(object)?,
         Some(Dialect::Texts) => texts::turns(object)?,
         None => return Err(no_dialect(dialect)),
@@ -171,7 +164,7 @@ fn role(turn: usize, name: &str) -> Result<Role, SampleProblem> {
     }
 }
 
-/// The media of a kind: those of the container, or those among the texts, or those under the row's keys.
+/// The media of a kind: those that the container still has, or those among the texts, or those under the row's keys.
 fn given<'a>(
     object: &'a Map<String, Value>,
     keys: [&'static str; 2],
@@ -247,6 +240,11 @@ pub(super) fn described(bytes: &[u8], sieve: &Sieve<'_>) -> Option<Described> {
             .get(key)
             .and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok())
     };
+    Some(described_by(value, sieve))
+}
+
+/// What a filter asks about a row whose values are got by their keys.
+pub(super) fn described_by(value: impl Fn(&str) -> Option<Value>, sieve: &Sieve<'_>) -> Described {
     let mut described = Described {
         data_source: value("data_source").and_then(|value| match value {
             Value::String(text) => Some(text),
@@ -258,7 +256,7 @@ pub(super) fn described(bytes: &[u8], sieve: &Sieve<'_>) -> Option<Described> {
         let under = |keys: [&str; 2]| {
             let mut found = Vec::new();
             keys.into_iter()
-                .filter_map(value)
+                .filter_map(&value)
                 .for_each(|value| named(&value, &mut found));
             found
         };
@@ -270,7 +268,7 @@ pub(super) fn described(bytes: &[u8], sieve: &Sieve<'_>) -> Option<Described> {
             described.videos.extend(videos);
         }
     }
-    Some(described)
+    described
 }
 
 /// The paths in a value: itself, that of an object, or those of its lists; an empty one for what is there without.

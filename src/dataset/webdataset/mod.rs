@@ -136,6 +136,8 @@ fn open(opening: &Opening<'_>) -> Result<Opened, DatasetProblem> {
         });
     }
     (opening.progress)(file.len(), file.len());
+    // The same members are fewer samples where the archive breaks off behind them.
+    index.content.update(&index.rows.to_le_bytes());
     let rows = TarRows {
         blob: Arc::clone(&blob),
         starts: index.starts.into_boxed_slice(),
@@ -284,8 +286,7 @@ fn described(
     }
     let mut described = match group.main(Class::Json) {
         Some(part) => match archive.row_bytes(part) {
-            Ok(bytes) if bytes.trim_ascii_start().starts_with(b"[") => Described::default(),
-            Ok(bytes) => match row::described(&bytes, sieve) {
+            Ok(bytes) => match described_row(&bytes, sieve) {
                 Some(described) => described,
                 None => return Ok(None),
             },
@@ -304,6 +305,15 @@ fn described(
     described.images.extend(names(Class::Image));
     described.videos.extend(names(Class::Video));
     Ok(Some(described))
+}
+
+/// What a filter asks about a row, which a list may hold.
+fn described_row(bytes: &[u8], sieve: &Sieve<'_>) -> Option<Described> {
+    if !bytes.trim_ascii_start().starts_with(b"[") {
+        return row::described(bytes, sieve);
+    }
+    let object = sample::object_of(bytes).ok()?;
+    Some(row::described_by(|key| object.get(key).cloned(), sieve))
 }
 
 impl Rows for TarRows {

@@ -1,5 +1,6 @@
 //! Makes a sample of its members.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -12,6 +13,9 @@ use crate::dataset::media_root::MediaRoot;
 use crate::dataset::named::Named;
 use crate::dataset::row::{self, Dialect, Inside};
 use crate::dataset::{IMAGE_PLACEHOLDER, Sample, SampleProblem, VIDEO_PLACEHOLDER};
+
+/// The most members of a sample: a video may be packed as its frames, but a key that goes on for longer is a mistake.
+const MAX_MEMBERS: usize = 4096;
 
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
@@ -38,6 +42,7 @@ impl Archive<'_> {
         let inside = Inside {
             images: self.named(group, Class::Image, ["image", "images"], &object)?,
             videos: self.named(group, Class::Video, ["video", "videos"], &object)?,
+            key: group.key.clone(),
         };
         row::sample(row, id, &object, inside, None, self.media)
     }
@@ -81,7 +86,7 @@ impl Archive<'_> {
     /// The pictures or the videos that the group holds, in the order in which the row names them.
     ///
     /// Where it names none of them, they come in the order of their names: rows often keep the paths that their pictures
-    /// had before they were packed. Where it names some of them and other files, or only others and not as many, the
+    /// had before they were packed, and the packing changed the names. Where it names some of them and other files, or only others and not as many, the
     /// others lie below the media root.
     fn named(
         &self,
@@ -93,20 +98,15 @@ impl Archive<'_> {
         let parts = group.of(class);
         let mut written = Vec::new();
         if !parts.is_empty() {
-            let values = keys.into_iter().filter_map(|key| object.get(key));
-            values
-                .take(1)
-                .for_each(|value| strings(value, &mut written));
+            for value in keys.into_iter().filter_map(|key| object.get(key)) {
+                // A key may be there for nothing (null, an empty list) beside the one that counts.
+                if written.is_empty() {
+                    strings(value, &mut written);
+                }
+            }
         }
-        let found: Vec<_> = written
-            .iter()
-            .map(|path| {
-                parts
-                    .iter()
-                    .copied()
-                    .find(|part| part.is_called(path, &group.key))
-            })
-            .collect();
+        let names: Vec<_> = parts.iter().map(|part| part.member.name.as_str()).collect();
+        let found = row::meant(&names, &group.key, &written);
         let names_none = found.iter().all(Option::is_none);
         if written.is_empty() || (names_none && written.len() == parts.len()) {
             return Ok(parts.into_iter().map(|part| self.inside(part)).collect());
@@ -114,8 +114,8 @@ impl Archive<'_> {
         if names_none {
             return Ok(Vec::new());
         }
-        let named = |(path, part): (&&str, Option<&Part>)| match part {
-            Some(part) => Ok(self.inside(part)),
+        let named = |(path, found): (&&str, Option<usize>)| match found {
+            Some(i) => Ok(self.inside(parts[i])),
             None => self.media.resolve(path),
         };
         written.iter().zip(found).map(named).collect()
@@ -170,28 +170,17 @@ impl Archive<'_> {
     }
 }
 
-impl Part {
-    /// Whether a row means this member by that path: its name, or the last part of it, or its ending.
-    fn is_called(&self, path: &str, key: &str) -> bool {
-        let name = self.member.name.as_str();
-        let base = |path: &str| path.rfind('/').map_or(0, |slash| slash + 1);
-        let own_base = &name[base(name)..];
-        let plain = |path: &'_ str| path.trim_start_matches("./").to_owned();
-        plain(path) == plain(name)
-            || path == own_base
-            || path == &name[key.len() + 1..]
-            || path.to_lowercase() == self.ending
-    }
-}
-
-/// Whether each member is there once and has its bytes.
+/// Whether each member is there once and has its bytes, and they are not too many.
 pub(super) fn check(group: &Group) -> Result<(), SampleProblem> {
-    for (i, part) in group.parts.iter().enumerate() {
+    let members = group.parts.len();
+    if members > MAX_MEMBERS {
+        let limit = MAX_MEMBERS;
+        return Err(SampleProblem::TooManyMembers { members, limit });
+    }
+    let mut endings = HashSet::with_capacity(members);
+    for part in &group.parts {
         let member = &part.member;
-        if group.parts[..i]
-            .iter()
-            .any(|other| other.ending == part.ending)
-        {
+        if !endings.insert(part.ending.as_str()) {
             return Err(SampleProblem::MemberTwice(member.name.clone()));
         }
         if !member.is_plain {
@@ -203,7 +192,7 @@ pub(super) fn check(group: &Group) -> Result<(), SampleProblem> {
 
 /// The row that a member holds: an object, a list with one, or the bare list of turns that Megatron-Energon's examples
 /// write.
-fn object_of(bytes: &[u8]) -> Result<Map<String, Value>, SampleProblem> {
+pub(super) fn object_of(bytes: &[u8]) -> Result<Map<String, Value>, SampleProblem> {
     if !bytes.trim_ascii_start().starts_with(b"[") {
         return row::object(bytes);
     }

@@ -6,11 +6,12 @@ use arrow_array::RecordBatch;
 
 use parquet::file::metadata::RowGroupMetaData;
 
-use super::columns::{Columns, DATA_SOURCE, MEDIA, View};
+use super::columns::{Columns, DATA_SOURCE, MEDIA, MESSAGES, View};
 use super::error::ParquetProblem;
 use super::group::Group;
 use super::kept::Kept;
 use super::media::{absent, shown};
+use super::rows::unpack;
 use super::value::{Budget, bytes, utf8, value};
 use super::{check_codecs, footer};
 use crate::blob::Reader;
@@ -20,7 +21,7 @@ use crate::dataset::{DatasetProblem, SampleProblem};
 
 /// Rows at a time.
 const AT_ONCE: usize = 1024;
-/// The same where the bytes of pictures have to be read.
+/// The same where the bytes of pictures have to be read, which may stand in messages too.
 const HEAVY_AT_ONCE: usize = 16;
 
 /// How often rows of a damaged row group are tried again, so that those that lie well are found.
@@ -140,7 +141,7 @@ impl<'a> Sifter<'a> {
         found: &mut Found,
         tries: &mut usize,
     ) -> Result<(), DatasetProblem> {
-        let at_once = if group.view.heavy {
+        let at_once = if group.view.heavy || group.view.has(MESSAGES) {
             HEAVY_AT_ONCE
         } else {
             AT_ONCE
@@ -206,6 +207,11 @@ fn described(
                     })?;
                 }
             }
+        }
+        if let Some(cells) = batch.column_by_name(MESSAGES) {
+            let mut messages = value(MESSAGES, cells, at, &mut Budget::default())?;
+            unpack(&mut messages)?;
+            row::shown_in(&messages, &mut described);
         }
     }
     Ok(described)

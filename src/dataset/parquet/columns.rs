@@ -86,8 +86,8 @@ impl Columns {
         })
     }
 
-    /// The columns that a filter asks for. Messages are read for the media among their parts; other pictures are told by their paths, unless `all` is to be read; without paths
-    /// beside them their bytes are read.
+    /// The columns that a filter asks for. Messages are read for the media among their parts. Other pictures are told by
+    /// their paths, unless `all` is to be read; without paths beside them their bytes are read.
     pub(super) fn of_filter(
         &self,
         sieve: &Sieve<'_>,

@@ -596,10 +596,10 @@ fn filters_see_media_among_the_parts_of_messages_as_in_json() {
     let rows = contents
         .each_ref()
         .map(|content| format!(r#"[{{"role": "user", "content": {content}}}]"#));
-    let json: String = rows
-        .iter()
-        .map(|messages| format!("{{\"messages\": {messages}}}\n"))
-        .collect();
+    let lines = rows
+        .each_ref()
+        .map(|messages| format!("{{\"messages\": {messages}}}"));
+    let json = lines.join("\n");
 
     let whole = written(vec![(
         "messages",

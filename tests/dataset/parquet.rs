@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, ListBuilder, StringBuilder, StructBuilder};
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field};
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, FixedSizeListArray, RecordBatch, StringArray, StructArray,
+};
+use arrow_schema::{DataType, Field, Fields};
 use madmix::blob::Blob;
 use madmix::dataset::{
     self, Dataset, DatasetProblem, Irregularity, MediaKind, ParquetProblem, Role, Sample,
     SampleProblem,
 };
 use parquet::arrow::ArrowWriter;
+use parquet::file::metadata::{ParquetMetaDataReader, ParquetMetaDataWriter};
 use proptest::prelude::*;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -264,17 +267,7 @@ fn a_picture_may_be_null_at_every_level() {
 
 #[test]
 fn filters_read_what_they_ask_for() {
-    let kept = |name, filter| -> Vec<u64> {
-        let fixture = Fixture::filtered(content(name), filter);
-        let dataset = fixture.open();
-        // Rows that fail keep their numbers too.
-        let row = |i| {
-            dataset
-                .read(i)
-                .map_or_else(|error| error.row, |sample| sample.row)
-        };
-        (0..dataset.len()).map(row).collect()
-    };
+    let kept = |name, filter| kept(&content(name), filter);
     assert_eq!(
         kept("onevision", r#"{"data_source": ["source(1,x)"]}"#),
         [1, 4, 7, 10, 13, 16, 19]
@@ -525,7 +518,7 @@ fn a_file_that_is_gone_or_changed_is_an_error_of_the_row() {
 }
 
 #[test]
-fn fingerprints_are_of_the_footer_and_the_length() {
+fn fingerprints_are_of_the_footer_the_length_and_the_ends_of_what_lies_before() {
     let whole = content("onevision");
     let of = |content: &[u8]| Fixture::new(content).open().fingerprint().to_owned();
     assert_eq!(of(&whole), of(&whole));
@@ -533,6 +526,312 @@ fn fingerprints_are_of_the_footer_and_the_length() {
     let mut longer = b"PAR1xx".to_vec();
     longer.extend_from_slice(&whole[4..]);
     assert_ne!(of(&whole), of(&longer));
+
+    // Rewritten in place: a letter of a text, at most 64 KiB from either end; the middle is not looked at.
+    let letters: BinaryArray = (0..4_u32)
+        .map(|i| {
+            let noise = (0..1600_u32).flat_map(|n| Sha256::digest((i * 1600 + n).to_le_bytes()));
+            Some(noise.collect::<Vec<u8>>())
+        })
+        .collect();
+    let said = texts([Some(SAID); 4]);
+    let large = written(vec![("images", Arc::new(letters)), ("messages", said)]);
+    let end = footer_start(&large);
+    assert!(end > 3 * (64 << 10), "{end}");
+    let changed = |at: usize| {
+        let mut changed = large.clone();
+        changed[at] ^= 1;
+        of(&changed)
+    };
+    let sampled = 64 << 10;
+    for at in [4, sampled - 1, end - sampled, end - 1] {
+        assert_ne!(of(&large), changed(at), "{at}");
+    }
+    for at in [sampled, end / 2, end - sampled - 1] {
+        assert_eq!(of(&large), changed(at), "{at}");
+    }
+}
+
+const SAID: &str =
+    r#"[{"role": "user", "content": "What?"}, {"role": "assistant", "content": "A cat."}]"#;
+
+fn texts<'a>(of: impl IntoIterator<Item = Option<&'a str>>) -> ArrayRef {
+    Arc::new(of.into_iter().collect::<StringArray>())
+}
+
+/// A file of these columns.
+fn written(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
+    let columns = columns.into_iter().map(|(name, cells)| (name, cells, true));
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+    let mut content = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut content, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    content
+}
+
+fn structs(fields: Vec<(&str, ArrayRef)>) -> ArrayRef {
+    let field = |(name, cells): (&str, ArrayRef)| {
+        let kind = cells.data_type().clone();
+        (Arc::new(Field::new(name, kind, true)), cells)
+    };
+    let fields: Vec<_> = fields.into_iter().map(field).collect();
+    Arc::new(StructArray::from(fields))
+}
+
+/// Lists of so many each.
+fn lists(of: i32, items: ArrayRef) -> ArrayRef {
+    let item = Field::new("item", items.data_type().clone(), true);
+    Arc::new(FixedSizeListArray::new(Arc::new(item), of, items, None))
+}
+
+/// The numbers of the rows that a filter keeps.
+fn kept(content: &[u8], filter: &str) -> Vec<u64> {
+    let fixture = Fixture::filtered(content, filter);
+    let dataset = fixture.open();
+    let row = |i| {
+        dataset
+            .read(i)
+            .map_or_else(|error| error.row, |sample| sample.row)
+    };
+    (0..dataset.len()).map(row).collect()
+}
+
+#[test]
+fn messages_as_datasets_writes_them() {
+    let rows = read_as_datasets_does("messages");
+    let texts: Vec<_> = rows
+        .iter()
+        .map(|row| row.as_ref().unwrap().turns[0].text.as_str())
+        .collect();
+    assert_eq!(texts, ["<image>What?", "<image>\nWhat?", "[sic] why?"]);
+    let media: Vec<_> = rows
+        .iter()
+        .map(|row| row.as_ref().unwrap().media.len())
+        .collect();
+    assert_eq!(media, [1, 1, 0]);
+}
+
+#[test]
+fn messages_of_parts_take_the_media_of_their_row() {
+    let rows = read_as_datasets_does("messages_parts");
+    let [Ok(shown), Ok(said)] = &rows[..] else {
+        panic!("{rows:?}");
+    };
+    assert_eq!(shown.turns[0].text, "<image>\nWhat?");
+    assert_eq!(
+        (shown.media.len(), shown.media[0].name.as_str()),
+        (1, "a.png")
+    );
+    assert_eq!(
+        (said.turns[0].text.as_str(), said.media.len()),
+        ("What?", 0)
+    );
+}
+
+#[test]
+fn filters_see_media_among_the_parts_of_messages_as_in_json() {
+    let part =
+        |kind: &str, key: &str, value: &str| format!(r#"{{"type": "{kind}", "{key}": "{value}"}}"#);
+    let text = part("text", "text", "What?");
+    let contents = [
+        part("image", "image", "a/0.png"),
+        text.clone(),
+        part("video", "video", "b/1.mp4"),
+        // Without a source, it takes one of the row's.
+        r#"{"type": "image"}"#.to_owned(),
+    ]
+    .map(|first| format!("[{first}, {text}]"));
+    let rows = contents
+        .each_ref()
+        .map(|content| format!(r#"[{{"role": "user", "content": {content}}}]"#));
+    let lines = rows
+        .each_ref()
+        .map(|messages| format!("{{\"messages\": {messages}}}"));
+    let json = lines.join("\n");
+
+    let whole = written(vec![(
+        "messages",
+        texts(rows.iter().map(|row| Some(&**row))),
+    )]);
+    let users = || texts([Some("user"); 4]);
+    let content = texts(contents.iter().map(|content| Some(&**content)));
+    let in_contents = structs(vec![("role", users()), ("content", content)]);
+    let in_contents = written(vec![("messages", lists(1, in_contents))]);
+    let said = |i: usize| [None, Some("What?")][i % 2];
+    let parts = structs(vec![
+        (
+            "type",
+            texts(
+                [
+                    "image", "text", "text", "text", "video", "text", "image", "text",
+                ]
+                .map(Some),
+            ),
+        ),
+        (
+            "text",
+            texts((0..8).map(|i| if i == 2 { Some("What?") } else { said(i) })),
+        ),
+        (
+            "image",
+            texts((0..8).map(|i| (i == 0).then_some("a/0.png"))),
+        ),
+        (
+            "video",
+            texts((0..8).map(|i| (i == 4).then_some("b/1.mp4"))),
+        ),
+    ]);
+    let columns = structs(vec![("role", users()), ("content", lists(2, parts))]);
+    let columns = written(vec![("messages", lists(1, columns))]);
+
+    for (filter, expected) in [
+        (r#"{"modality": ["text"]}"#, &[1, 3][..]),
+        (r#"{"modality": ["image"]}"#, &[0]),
+        (r#"{"modality": ["video"]}"#, &[2]),
+        (r#"{"path": "\\.mp4$"}"#, &[2]),
+        (r#"{"media": "a"}"#, &[0]),
+    ] {
+        for content in [json.as_bytes(), &whole, &in_contents, &columns] {
+            assert_eq!(kept(content, filter), expected, "{filter}");
+        }
+    }
+    // Of those that hold no messages, nothing is known: they do not belong here.
+    let bad = written(vec![("messages", texts([Some(SAID), Some("[{")]))]);
+    assert_eq!(kept(&bad, r#"{"modality": ["text"]}"#), [0]);
+}
+
+#[test]
+fn queries_with_their_responses_are_read_as_in_json() {
+    let mut history = ListBuilder::new(ListBuilder::new(StringBuilder::new()));
+    for text in ["Before?", "Yes."] {
+        history.values().values().append_value(text);
+    }
+    history.values().append(true);
+    history.append(true);
+    history.append(false);
+    history.append(true);
+    let content = written(vec![
+        ("query", texts(["What?", "[1, 2]", "{"].map(Some))),
+        ("response", texts([Some("A cat."), Some("[3]"), None])),
+        ("history", Arc::new(history.finish())),
+        ("system_prompt", texts([Some("Be brief."), None, None])),
+    ]);
+    let rows = rows(&*Fixture::new(content).open());
+    let said = |row: usize| -> Vec<(Role, String)> {
+        let turns = &rows[row].as_ref().unwrap().turns;
+        turns
+            .iter()
+            .map(|turn| (turn.role, turn.text.clone()))
+            .collect()
+    };
+    let expected = [
+        (Role::System, "Be brief."),
+        (Role::User, "Before?"),
+        (Role::Assistant, "Yes."),
+        (Role::User, "What?"),
+        (Role::Assistant, "A cat."),
+    ];
+    assert_eq!(
+        said(0),
+        expected.map(|(role, text)| (role, text.to_owned()))
+    );
+    let expected = [(Role::User, "[1, 2]"), (Role::Assistant, "[3]")];
+    assert_eq!(
+        said(1),
+        expected.map(|(role, text)| (role, text.to_owned()))
+    );
+    let key = "response".to_owned();
+    assert_eq!(rows[2], Err(SampleProblem::Missing { key }));
+}
+
+#[test]
+fn sound_in_a_column_is_a_failure_as_in_json() {
+    let sound = [0xff_u8, 0xfb, 0x90];
+    let bytes =
+        || -> ArrayRef { Arc::new(BinaryArray::from_opt_vec(vec![None, Some(&sound), None])) };
+    let of_datasets = {
+        let fields = Fields::from(vec![
+            Field::new("bytes", DataType::Binary, true),
+            Field::new("path", DataType::Utf8, true),
+        ]);
+        let mut structs = StructBuilder::from_fields(fields, 3);
+        for there in [false, true, false] {
+            let bytes = structs.field_builder::<BinaryBuilder>(0).unwrap();
+            bytes.append_option(there.then_some(&sound));
+            structs
+                .field_builder::<StringBuilder>(1)
+                .unwrap()
+                .append_null();
+            structs.append(there);
+        }
+        Arc::new(structs.finish()) as ArrayRef
+    };
+    for (key, cells) in [
+        ("audio", of_datasets),
+        ("audio", bytes()),
+        ("audios", texts([None, Some("a.wav"), Some("")])),
+    ] {
+        let rows = rows(
+            &*Fixture::new(written(vec![
+                ("messages", texts([Some(SAID); 3])),
+                (key, cells),
+            ]))
+            .open(),
+        );
+        assert!(rows[0].is_ok() && rows[2].is_ok(), "{rows:?}");
+        assert_eq!(rows[1], Err(SampleProblem::Sound { key }));
+    }
+}
+
+#[test]
+fn filters_tell_many_rows_of_few_bytes() {
+    const ROWS: u64 = 150_000;
+    let sources = (0..ROWS).map(|row| Some(["a", "b", "c"][(row / 7 % 3) as usize]));
+    let many = written(vec![
+        ("messages", texts((0..ROWS).map(|_| Some(SAID)))),
+        ("data_source", texts(sources)),
+    ]);
+    assert!(many.len() < 200_000, "{}", many.len());
+    let fixture = Fixture::filtered(&many, r#"{"data_source": ["b"]}"#);
+    let dataset = fixture.open();
+    let expected: Vec<u64> = (0..ROWS).filter(|row| row / 7 % 3 == 1).collect();
+    assert_eq!(dataset.len(), expected.len() as u64);
+    for index in [0, 6, 7, expected.len() / 2, expected.len() - 1] {
+        assert_eq!(dataset.read(index as u64).unwrap().row, expected[index]);
+    }
+    // Without the column there is nothing to tell them by, and the row group is not read at all.
+    let none = written(vec![(
+        "conversations",
+        texts((0..ROWS).map(|_| Some(SAID))),
+    )]);
+    let all = Fixture::filtered(&none, r#"{"modality": ["text"]}"#);
+    assert_eq!(all.open().len(), ROWS);
+}
+
+#[test]
+fn a_row_group_of_more_rows_than_values_is_refused() {
+    let honest = written(vec![("conversations", texts([Some(SAID); 2]))]);
+    let (start, end) = (footer_start(&honest), honest.len() - 8);
+    let metadata = ParquetMetaDataReader::decode_metadata(&honest[start..end]).unwrap();
+    let group = metadata.row_group(0).clone().into_builder();
+    let group = group.set_num_rows(60_000_000).build().unwrap();
+    let metadata = metadata.into_builder().set_row_groups(vec![group]).build();
+    let mut content = honest[..start].to_vec();
+    ParquetMetaDataWriter::new(&mut content, &metadata)
+        .finish()
+        .unwrap();
+    for filter in [None, Some(r#"{"modality": ["text"]}"#)] {
+        let fixture = match filter {
+            None => Fixture::new(&content),
+            Some(filter) => Fixture::filtered(&content, filter),
+        };
+        let problem = fixture.problem().to_string();
+        assert!(
+            problem.contains("claims 60000000 rows, but one of its columns has 2 values"),
+            "{problem}"
+        );
+    }
 }
 
 fn read_all(content: &[u8]) {

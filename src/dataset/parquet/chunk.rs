@@ -15,6 +15,7 @@ use parquet::schema::types::ColumnDescPtr;
 use super::cache::{self, CachedFile};
 use super::header::Header;
 use super::places::Index;
+use super::texts;
 use crate::blob::Reader;
 
 /// Where a column of a row group lies: all that is kept of what the footer says about it.
@@ -99,7 +100,9 @@ impl OpenChunk {
                 return Err(damaged("a page unpacks to more than its header says"));
             }
         }
-        self.unpack(bytes)
+        let page = self.unpack(bytes)?;
+        texts::check(&page, &self.column)?;
+        Ok(page)
     }
 
     /// Unpacks a page as if it were the only one of a file.

@@ -26,8 +26,8 @@ pub(super) const MEDIA: [(MediaKind, [&str; 2]); 2] = [
     (MediaKind::Video, ["video", "videos"]),
 ];
 
-/// Columns that are read besides those of turns and media.
-const OTHERS: [&str; 2] = ["id", "system"];
+/// The column whose parts may show media.
+pub(super) const MESSAGES: &str = Dialect::Messages.key();
 
 pub(super) const DATA_SOURCE: &str = "data_source";
 
@@ -77,14 +77,17 @@ impl Columns {
         self.view(|root, column| {
             if is_media(root) {
                 self.shape(root) != Shape::Struct || matches!(column.name(), BYTES | PATH)
+            } else if row::is_sound(root) {
+                // Its path is enough to tell that it is there.
+                column.name() != BYTES || !self.has_path(root)
             } else {
-                row::is_turns(root) || OTHERS.contains(&root)
+                row::is_turns(root) || row::is_beside_turns(root)
             }
         })
     }
 
-    /// The columns that a filter asks for. Pictures are told by their paths, unless `all` is to be read; without paths
-    /// beside them their bytes are read.
+    /// The columns that a filter asks for. Messages are read for the media among their parts. Other pictures are told by
+    /// their paths, unless `all` is to be read; without paths beside them their bytes are read.
     pub(super) fn of_filter(
         &self,
         sieve: &Sieve<'_>,
@@ -92,7 +95,7 @@ impl Columns {
     ) -> std::result::Result<View, ParquetProblem> {
         self.view(|root, column| {
             if !is_media(root) {
-                return root == DATA_SOURCE;
+                return root == DATA_SOURCE || root == MESSAGES && sieve.wants_media();
             }
             sieve.wants_media()
                 && match self.shape(root) {
@@ -186,6 +189,12 @@ impl Columns {
 }
 
 impl View {
+    /// Whether it shows a column, by its name.
+    pub(super) fn has(&self, root: &str) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|&column| self.schema.get_column_root(column).name() == root)
+    }
+
     /// Whether a column of media holds paths.
     pub(super) fn is_written(&self, column: &str) -> bool {
         self.written.iter().any(|written| written == column)

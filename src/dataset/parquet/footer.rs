@@ -28,10 +28,14 @@ const MAX_DEPTH: usize = 64;
 /// The most values of a column in a row group. A hostile page may claim so many in a few bytes.
 const MAX_CHUNK_VALUES: u64 = 1 << 27;
 
+/// How much of a file's start and of what lies before the footer goes into the fingerprint.
+const SAMPLED_BYTES: u64 = 64 << 10;
+
 /// A file's end.
 pub(super) struct Footer {
     bytes: Vec<u8>,
-    /// BLAKE3 in hexadecimal of the footer's bytes and the file's length.
+    /// BLAKE3 in hexadecimal of the footer's bytes, the file's length, and the first and the last [`SAMPLED_BYTES`] before
+    /// the footer.
     pub(super) fingerprint: String,
     pub(super) schema: Arc<SchemaDescriptor>,
     /// Where it starts: everything else lies before it.
@@ -79,11 +83,20 @@ pub(super) fn read(file: &Reader) -> Result<Footer, DatasetProblem> {
     if bytes > MAX_FOOTER_BYTES {
         return Err(broken(&format!("{bytes} bytes long, more than {MAX_FOOTER_BYTES}")).into());
     }
-    let mut footer = vec![0; bytes];
-    file.read_exact_at(&mut footer, start)?;
+    // With what lies before it, which takes another request where the file is far away.
+    let sampled = start.min(SAMPLED_BYTES) as usize;
+    let mut last = vec![0; sampled + bytes];
+    file.read_exact_at(&mut last, start - sampled as u64)?;
+    let footer = last.split_off(sampled);
     let mut content = blake3::Hasher::new();
     content.update(&footer);
     content.update(&file.len().to_le_bytes());
+    content.update(&last);
+    if start > SAMPLED_BYTES {
+        let mut head = vec![0; sampled];
+        file.read_exact_at(&mut head, 0)?;
+        content.update(&head);
+    }
     let depth = thrift::schema_depth(&footer).map_err(|stop| match stop {
         Stop::More => broken("it breaks off"),
         Stop::Bad(reason) => broken(reason),
@@ -112,7 +125,16 @@ pub(super) fn chunks(
 ) -> Result<Arc<[Chunk]>, String> {
     let of = |&column: &usize| {
         let column = group.columns().get(column);
-        chunk(column.ok_or("lacks a column")?, before_footer)
+        let chunk = chunk(column.ok_or("lacks a column")?, before_footer)?;
+        // Each row has a value in each column, be it that there is none.
+        let rows = u64::try_from(group.num_rows()).unwrap_or(u64::MAX);
+        if rows > chunk.values {
+            return Err(format!(
+                "claims {rows} rows, but one of its columns has {} values",
+                chunk.values
+            ));
+        }
+        Ok(chunk)
     };
     columns.iter().map(of).collect()
 }

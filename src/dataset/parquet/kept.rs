@@ -3,13 +3,13 @@
 use std::ops::Range;
 
 /// Row numbers in ascending order, held as runs: a file that is kept whole takes one.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Kept {
     runs: Vec<Run>,
     len: u32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Run {
     /// How many are kept before it.
     before: u32,
@@ -34,6 +34,14 @@ impl Kept {
             });
         }
         self.len += rows.len() as u32;
+    }
+
+    /// Keeps what another keeps, whose rows come after all that are kept so far.
+    pub(super) fn append(&mut self, other: &Self) {
+        let ends = other.runs.iter().skip(1).map(|run| run.before);
+        for (run, end) in other.runs.iter().zip(ends.chain([other.len])) {
+            self.push(run.start..run.start + (end - run.before));
+        }
     }
 
     /// How many are kept.
@@ -66,5 +74,14 @@ mod tests {
         let rows: Vec<_> = (0..10).map_while(|index| kept.row(index)).collect();
         assert_eq!(rows, [0, 1, 2, 3, 4, 7, 10, 11, 12]);
         assert_eq!(Kept::default().row(0), None);
+        let mut both = Kept::default();
+        both.push(0..2);
+        let mut rest = Kept::default();
+        for rows in [2..5, 7..8, 10..13] {
+            rest.push(rows);
+        }
+        both.append(&rest);
+        both.append(&Kept::default());
+        assert_eq!(both, kept);
     }
 }

@@ -9,6 +9,11 @@
 //! alone (and, for a filter, the columns that it asks for), and reading a row decodes only the pages that hold it, so
 //! that a file may be far larger than memory. Files are not kept open: a dataset may have thousands.
 //!
+//! A file's fingerprint is of its footer, its length, and the first and the last 64 KiB before the footer, so that opening
+//! does not read what may be a terabyte. A file that is rewritten in place with the same footer and the same length is
+//! taken for the same, unless what has changed lies there: whoever changes pictures or texts in the middle of a large file
+//! and neither their sizes nor their statistics should give the file another name, or clear the cache.
+//!
 //! Nothing that a file claims about sizes is believed before it is checked, and a panic of the parquet crate is a
 //! failure of the row that it was decoding.
 
@@ -27,6 +32,7 @@ mod pages;
 mod places;
 mod rows;
 mod sift;
+mod texts;
 mod thrift;
 mod value;
 

@@ -104,8 +104,12 @@ impl ParquetRows {
             if is_media(key) && !self.view.is_written(key) || cells.is_null(0) {
                 continue;
             }
-            let mut value = value(key, cells, 0, &mut budget)?;
-            if row::is_turns(key) {
+            let mut value = match value(key, cells, 0, &mut budget) {
+                // Sound itself, of which nothing is asked but whether it is there.
+                Err(SampleProblem::NotUtf8 { .. }) if row::is_sound(key) => Value::Bool(true),
+                value => value?,
+            };
+            if row::is_list_of_turns(key) {
                 unpack(&mut value)?;
             }
             object.insert(key.clone(), value);
@@ -156,7 +160,7 @@ impl ParquetRows {
 }
 
 /// Turns that are written as JSON, as a whole or in the contents of each, become what they say.
-fn unpack(turns: &mut Value) -> Result<(), SampleProblem> {
+pub(super) fn unpack(turns: &mut Value) -> Result<(), SampleProblem> {
     if let Value::String(text) = turns {
         let parsed = parse(text)?;
         *turns = parsed.map_err(|error| SampleProblem::Json(error.to_string()))?;

@@ -6,11 +6,12 @@ use arrow_array::RecordBatch;
 
 use parquet::file::metadata::RowGroupMetaData;
 
-use super::columns::{Columns, DATA_SOURCE, MEDIA, View};
+use super::columns::{Columns, DATA_SOURCE, MEDIA, MESSAGES, View};
 use super::error::ParquetProblem;
 use super::group::Group;
 use super::kept::Kept;
 use super::media::{absent, shown};
+use super::rows::unpack;
 use super::value::{Budget, bytes, utf8, value};
 use super::{check_codecs, footer};
 use crate::blob::Reader;
@@ -20,7 +21,7 @@ use crate::dataset::{DatasetProblem, SampleProblem};
 
 /// Rows at a time.
 const AT_ONCE: usize = 1024;
-/// The same where the bytes of pictures have to be read.
+/// The same where the bytes of pictures have to be read, which may stand in messages too.
 const HEAVY_AT_ONCE: usize = 16;
 
 /// How often rows of a damaged row group are tried again, so that those that lie well are found.
@@ -39,10 +40,14 @@ pub(super) struct Sifter<'a> {
     pub(super) sift: Sift,
 }
 
-/// What was found out about the rows of a group, the first ones first; nothing of one that does not decode.
+/// What came of the rows of a group that were looked at so far. Rows are told off as they are decoded: a few bytes of a
+/// file may stand for millions of them.
 #[derive(Default)]
 struct Found {
-    rows: Vec<Option<Described>>,
+    /// How many were looked at.
+    rows: usize,
+    kept: Kept,
+    sift: Sift,
     /// How many pictures' bytes are null because there is no picture.
     absent: u64,
 }
@@ -78,7 +83,7 @@ impl<'a> Sifter<'a> {
         first: u32,
         kept: &mut Kept,
     ) -> Result<Result<(), String>, DatasetProblem> {
-        let mut found = match self.look(file, before_footer, group, &self.light)? {
+        let mut found = match self.look(file, before_footer, group, first, &self.light)? {
             Ok((found, tries)) => {
                 self.tries = tries;
                 found
@@ -88,16 +93,13 @@ impl<'a> Sifter<'a> {
         // A picture without a path may be one without bytes too, which is none.
         if !self.counted.is_empty()
             && footer::nulls(group, &self.counted) != Some(found.absent)
-            && let Ok((again, tries)) = self.look(file, before_footer, group, &self.heavy)?
+            && let Ok((again, tries)) = self.look(file, before_footer, group, first, &self.heavy)?
         {
             self.tries = tries;
             found = again;
         }
-        for (row, described) in (first..).zip(found.rows) {
-            if self.sieve.keeps(described.as_ref(), &mut self.sift) {
-                kept.push(row..row + 1);
-            }
-        }
+        kept.append(&found.kept);
+        self.sift.add(found.sift);
         Ok(Ok(()))
     }
 
@@ -107,6 +109,7 @@ impl<'a> Sifter<'a> {
         file: &Reader,
         before_footer: u64,
         group: &RowGroupMetaData,
+        first: u32,
         view: &View,
     ) -> Result<Result<(Found, usize), String>, DatasetProblem> {
         let chunks = match footer::chunks(group, &view.columns, before_footer) {
@@ -126,9 +129,11 @@ impl<'a> Sifter<'a> {
         let mut tries = self.tries;
         if view.columns.is_empty() {
             // Nothing to tell rows apart by.
-            found.rows = vec![Some(Described::default()); group.rows];
+            for _ in 0..group.rows {
+                found.add(self.sieve, first, Some(&Described::default()));
+            }
         } else {
-            self.rows(&group, 0..group.rows, &mut found, &mut tries)?;
+            self.rows(&group, 0..group.rows, first, &mut found, &mut tries)?;
         }
         Ok(Ok((found, tries)))
     }
@@ -137,10 +142,11 @@ impl<'a> Sifter<'a> {
         &self,
         group: &Group<'_>,
         rows: Range<usize>,
+        first: u32,
         found: &mut Found,
         tries: &mut usize,
     ) -> Result<(), DatasetProblem> {
-        let at_once = if group.view.heavy {
+        let at_once = if group.view.heavy || group.view.has(MESSAGES) {
             HEAVY_AT_ONCE
         } else {
             AT_ONCE
@@ -148,7 +154,7 @@ impl<'a> Sifter<'a> {
         let decoded = group.decode(rows.clone(), at_once, |batch| {
             for at in 0..batch.num_rows() {
                 let described = described(batch, at, group.view, self.sieve, &mut found.absent);
-                found.rows.push(described.ok());
+                found.add(self.sieve, first, described.ok().as_ref());
             }
             Ok(())
         });
@@ -157,16 +163,29 @@ impl<'a> Sifter<'a> {
             Err(SampleProblem::Io(kind)) => Err(std::io::Error::from(kind).into()),
             // Rows before the damage were described. Of the rest one half may lie well.
             Err(_) => {
-                let left = found.rows.len().min(rows.end)..rows.end;
+                let left = found.rows.min(rows.end)..rows.end;
                 if left.len() > 1 && *tries > 0 {
                     *tries -= 1;
                     let middle = left.start + left.len() / 2;
-                    self.rows(group, left.start..middle, found, tries)?;
-                    return self.rows(group, middle..left.end, found, tries);
+                    self.rows(group, left.start..middle, first, found, tries)?;
+                    return self.rows(group, middle..left.end, first, found, tries);
                 }
-                found.rows.resize(rows.end, None);
+                for _ in left {
+                    found.add(self.sieve, first, None);
+                }
                 Ok(())
             }
+        }
+    }
+}
+
+impl Found {
+    /// Takes the next row of a group whose first row is `first`; nothing of one that does not decode.
+    fn add(&mut self, sieve: &Sieve<'_>, first: u32, described: Option<&Described>) {
+        let row = first + self.rows as u32;
+        self.rows += 1;
+        if sieve.keeps(described, &mut self.sift) {
+            self.kept.push(row..row + 1);
         }
     }
 }
@@ -206,6 +225,11 @@ fn described(
                     })?;
                 }
             }
+        }
+        if let Some(cells) = batch.column_by_name(MESSAGES) {
+            let mut messages = value(MESSAGES, cells, at, &mut Budget::default())?;
+            unpack(&mut messages)?;
+            row::shown_in(&messages, &mut described);
         }
     }
     Ok(described)

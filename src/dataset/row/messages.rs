@@ -26,6 +26,11 @@ use super::{Dialect, MediaRef, Spoken, role, source, wrong_type};
 use crate::dataset::named::Named;
 use crate::dataset::{MediaKind, Role, SampleProblem, Turn};
 
+/// What a system says, by any of the names that trainers have for it.
+pub(super) const SYSTEM: [&str; 2] = ["system", "system_prompt"];
+/// Where sound stands.
+pub(super) const SOUND: [&str; 2] = ["audio", "audios"];
+
 /// The media of a kind in the order of their placeholders: their own, or the next of the row's.
 type Shown<'a> = Vec<Option<MediaRef<'a>>>;
 
@@ -66,7 +71,7 @@ pub(super) fn turns<'a>(
 
 /// Puts the `system` of a row before its turns, unless they begin with one.
 pub(super) fn with_system(row: &Map<String, Value>, turns: &mut Vec<Turn>) {
-    let said = ["system", "system_prompt"]
+    let said = SYSTEM
         .into_iter()
         .find_map(|key| row.get(key)?.as_str())
         .filter(|text| !text.is_empty());
@@ -85,8 +90,10 @@ fn no_sound(row: &Map<String, Value>) -> Result<(), SampleProblem> {
         Value::Array(items) => !items.is_empty(),
         _ => true,
     };
-    let mut keys = ["audio", "audios"].into_iter();
-    match keys.find(|key| row.get(*key).is_some_and(some)) {
+    match SOUND
+        .into_iter()
+        .find(|key| row.get(*key).is_some_and(some))
+    {
         Some(key) => Err(SampleProblem::Sound { key }),
         None => Ok(()),
     }

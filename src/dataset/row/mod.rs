@@ -64,6 +64,25 @@ pub(super) fn is_turns(key: &str) -> bool {
     Dialect::ALL.iter().any(|dialect| dialect.key() == key)
 }
 
+/// Whether what stands under a key of turns is a list of them, and not a text that is one.
+pub(super) fn is_list_of_turns(key: &str) -> bool {
+    is_turns(key) && key != Dialect::Query.key()
+}
+
+/// Whether a key is looked at besides those of turns and media, so that a container has to hand it over.
+pub(super) fn is_beside_turns(key: &str) -> bool {
+    let keys = [ID, query::RESPONSE, query::HISTORY];
+    keys.contains(&key) || messages::SYSTEM.contains(&key) || is_sound(key)
+}
+
+/// Whether sound stands under a key. That it is there is all that is asked about it.
+pub(super) fn is_sound(key: &str) -> bool {
+    messages::SOUND.contains(&key)
+}
+
+/// What a row is called.
+const ID: &str = "id";
+
 /// A picture or a video that a row names or brings along.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum MediaRef<'a> {
@@ -106,11 +125,11 @@ pub(super) fn sample(
     root: &MediaRoot,
 ) -> Result<Sample, SampleProblem> {
     let mut irregularities = Vec::new();
-    match object.get("id") {
+    match object.get(ID) {
         None | Some(Value::Null) => irregularities.push(Irregularity::NoId),
         Some(Value::String(own)) => id.clone_from(own),
         Some(Value::Number(own)) => *id = own.to_string(),
-        Some(other) => return Err(wrong_type("id".to_owned(), "a string or a number", other)),
+        Some(other) => return Err(wrong_type(ID.to_owned(), "a string or a number", other)),
     }
     let spoken = match Dialect::of(object, dialect) {
         Some(Dialect::Llava) => llava::turns(object)?,
@@ -263,12 +282,17 @@ pub(super) fn described_by(value: impl Fn(&str) -> Option<Value>, sieve: &Sieve<
         described.images = under(["image", "images"]);
         described.videos = under(["video", "videos"]);
         if let Some(messages) = value(Dialect::Messages.key()) {
-            let [images, videos] = part::paths(&messages);
-            described.images.extend(images);
-            described.videos.extend(videos);
+            shown_in(&messages, &mut described);
         }
     }
     described
+}
+
+/// Adds the pictures and videos among the parts of messages, for a filter.
+pub(super) fn shown_in(messages: &Value, described: &mut Described) {
+    let [images, videos] = part::paths(messages);
+    described.images.extend(images);
+    described.videos.extend(videos);
 }
 
 /// The paths in a value: itself, that of an object, or those of its lists; an empty one for what is there without.

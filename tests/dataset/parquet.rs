@@ -464,8 +464,10 @@ fn a_damaged_page_costs_its_rows() {
     let dataset = fixture.open();
     let read = rows(&*dataset);
     let failed: Vec<_> = problems(&read);
+    // Where no index says which rows a page holds, also those behind it in its row group.
+    assert!(failed.iter().any(|(row, _)| *row == 30), "{failed:?}");
     assert!(
-        failed.iter().any(|(row, _)| *row == 30) && failed.len() <= 4,
+        failed.iter().all(|(row, _)| (25..50).contains(row)),
         "{failed:?}"
     );
     assert!(
@@ -482,7 +484,7 @@ fn a_damaged_page_costs_its_rows() {
     bad[at..at + 4].copy_from_slice(&[0xff; 4]);
     let all = r#"{"data_source": ["s0", "s1", "s2"]}"#;
     let kept = Fixture::filtered(bad, all).open().len();
-    assert!((50..60).contains(&kept), "{kept}");
+    assert!((35..60).contains(&kept), "{kept}");
 }
 
 #[test]

@@ -118,12 +118,15 @@ fn below_url(root: &str, written: &str) -> Result<Blob, SampleProblem> {
     }
     let names = rest.split('/').filter(|part| !["", "."].contains(part));
     // Of a bucket a key is as it is written; in a web address these have a meaning.
-    let escaped = |name: &str| match inside.is_none() && root.starts_with("http") {
-        true => name
-            .replace('%', "%25")
-            .replace('?', "%3F")
-            .replace('#', "%23"),
-        false => name.to_owned(),
+    let is_web = inside.is_none() && root.starts_with("http");
+    let escaped = |name: &str| {
+        if is_web {
+            name.replace('%', "%25")
+                .replace('?', "%3F")
+                .replace('#', "%23")
+        } else {
+            name.to_owned()
+        }
     };
     let url = names.fold(root.to_owned(), |url, name| url + "/" + &escaped(name));
     Ok(Blob::Url(url))

@@ -252,7 +252,7 @@ fn every_format_is_found_by_its_content() {
                 vec![
                     pair("chat", "chat.jsonl.gz"),
                     pair("cats", "wds/cats-{000000..000002}.tar"),
-                    pair("dogs", "wds/dogs-??.tar"),
+                    pair("dogs", "wds/dogs-[0-9][0-9].tar"),
                 ]
             ),
         ]

@@ -10,6 +10,7 @@
 //! One direction, no way back: [`mix`] knows nothing of models, [`vlm`] nothing of files, [`store`] nothing of
 //! datasets, [`dataset`] nothing of pixels.
 
+pub mod atlas;
 pub mod blob;
 pub mod checkpoint;
 pub mod commands;

@@ -4,6 +4,7 @@
 //! error that names its line and the key that was probably meant. `[[import]]` takes datasets from LLaVA-NeXT's mixture
 //! files; the config that a run writes down holds them as datasets of its own.
 
+mod atlas;
 mod batch;
 mod cache;
 mod datasets;
@@ -27,6 +28,10 @@ use crate::mix::{
 };
 use crate::vlm::{Layer, MropeRule, TextScope};
 
+pub use atlas::{
+    ACQUISITIONS, Atlas, Benchmark, Bound, Clusters, Combine, Concepts, Domains, DomainsFrom, Goal,
+    Proxy, SURROGATES, Search, SpaceName, TaskRule, Tasks,
+};
 pub use batch::BatchTokens;
 pub use cache::Cache;
 pub use datasets::{Dataset, Domain};
@@ -71,6 +76,12 @@ pub struct Config {
     /// How weights come of it.
     #[serde(default)]
     pub mix: Mix,
+    /// Cells, and the search over their mixtures; only `madmix atlas` looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub atlas: Option<Atlas>,
+    /// Whether the domains are those below or the cells of the atlas.
+    #[serde(default, rename = "domains", skip_serializing_if = "Domains::is_plain")]
+    pub domains_of: Domains,
     /// The domains, in the order in which they are shown.
     #[serde(rename = "domain", default)]
     pub domains: Vec<Domain>,
@@ -318,6 +329,9 @@ impl Config {
         };
         self.output = at(&self.output);
         self.cache.resolve(&self.output, at);
+        if let Some(atlas) = &mut self.atlas {
+            atlas.resolve(at);
+        }
         // A checkpoint is a folder if there is one of that name, and else a hub id.
         let folder = at(Path::new(&self.model.checkpoint));
         if folder.exists() {
@@ -379,6 +393,9 @@ impl Config {
         self.media.check()?;
         self.video.check()?;
         self.model.device.check()?;
+        if let Some(atlas) = &self.atlas {
+            atlas.check()?;
+        }
         self.imports.iter().try_for_each(Import::check)?;
         datasets::check(&self.domains, self.is_pending())?;
         self.check_mix()

@@ -1,0 +1,34 @@
+//! What finds out what a mixture does: a program of the user's, or the small model that comes along.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use super::Trial;
+
+/// Why a proxy run gave no metrics.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// It was stopped on request; nothing is known of the mixture.
+    #[error("stopped")]
+    Stopped,
+    /// It failed, for a reason that is told as the trial's.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Tries a mixture.
+pub trait Proxy: Sync {
+    /// Trains on the trial's mixture and gives its metrics, all of them finite. What it leaves lies in `out`, which
+    /// exists; `device` is one of `atlas.proxy.devices`. Returns soon after `stop` is set, with what it started ended.
+    ///
+    /// # Errors
+    /// When it was stopped, or has no metrics to give.
+    fn run(
+        &self,
+        trial: &Trial,
+        out: &Path,
+        device: Option<&str>,
+        stop: &AtomicBool,
+    ) -> Result<BTreeMap<String, f64>, ProxyError>;
+}

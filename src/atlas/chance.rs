@@ -120,7 +120,7 @@ mod tests {
     fn moments_are_those_of_the_distributions() {
         let mut chance = Chance::of(7, "test", 0);
         let mut draw = |f: &mut dyn FnMut(&mut Chance) -> f64| {
-            let values: Vec<f64> = (0..20_000).map(|_| f(&mut chance)).collect();
+            let values: Vec<f64> = (0..200_000).map(|_| f(&mut chance)).collect();
             moments(&values)
         };
         let near = |(mean, variance): (f64, f64), m: f64, v: f64| {

@@ -14,8 +14,11 @@
 pub(crate) mod chance;
 mod grid;
 pub mod proxy;
+pub mod space;
 pub mod study;
 pub mod surrogate;
+#[cfg(test)]
+mod testing;
 
 pub use grid::{Cell, CellDataset, Grid};
 pub use study::{Outcome, Predicted, Trial};

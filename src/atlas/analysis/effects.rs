@@ -107,7 +107,7 @@ pub fn effects(
 fn effect(point: &[f64], level: &Level, posterior: &dyn Fn(&[Vec<f64>]) -> Posterior) -> Effect {
     let at = level.share(point);
     // Further than twice the share, or half of what there is, tells of other mixtures than this.
-    let most = (2.0 * at).max(0.2).min(0.9);
+    let most = (2.0 * at).clamp(0.2, 0.9);
     let shares: Vec<f64> = (0..POINTS)
         .map(|i| most * i as f64 / (POINTS - 1) as f64)
         .collect();

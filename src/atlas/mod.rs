@@ -14,6 +14,7 @@
 pub(crate) mod chance;
 mod grid;
 pub mod proxy;
+pub mod runner;
 pub mod study;
 pub mod surrogate;
 

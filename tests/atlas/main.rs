@@ -2,4 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod builtin;
 mod proxy;
+mod runner;

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::Trial;
 
+pub mod builtin;
 pub mod command;
 
 /// Why a proxy run gave no metrics.

@@ -15,6 +15,7 @@ pub mod analysis;
 pub mod chance;
 mod grid;
 pub mod proxy;
+pub mod runner;
 pub mod study;
 pub mod surrogate;
 

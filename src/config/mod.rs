@@ -30,7 +30,7 @@ use crate::vlm::{Layer, MropeRule, TextScope};
 
 pub use atlas::{
     ACQUISITIONS, Atlas, Benchmark, Bound, Clusters, Combine, Concepts, Domains, DomainsFrom, Goal,
-    Proxy, SURROGATES, Search, SpaceName, TaskRule, Tasks,
+    PLACEHOLDERS, Proxy, SURROGATES, Search, SpaceName, TaskRule, Tasks, placeholders,
 };
 pub use batch::BatchTokens;
 pub use cache::Cache;

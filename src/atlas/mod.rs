@@ -13,6 +13,7 @@
 
 pub(crate) mod chance;
 mod grid;
+pub mod label;
 pub mod proxy;
 pub mod study;
 pub mod surrogate;

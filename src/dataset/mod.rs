@@ -69,6 +69,8 @@ pub struct Sample {
     pub turns: Vec<Turn>,
     /// One for every placeholder in the turns, in the order of the placeholders.
     pub media: Vec<Media>,
+    /// Its `data_source`, where the row has one: the collection that it was taken from.
+    pub data_source: Option<String>,
     /// What is odd about the row, and was taken for what it plainly means.
     pub irregularities: Vec<Irregularity>,
 }

@@ -1,0 +1,3 @@
+//! The two axes: which concept a sample's pictures show, and which task its conversation sets.
+
+pub mod kmeans;

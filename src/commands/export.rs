@@ -114,6 +114,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let home = Home::of(run)?;
     let mixture = Mixture::read(&home.mixture)?;
     let config = Config::read(&home.config(arguments.config.as_deref())?)?;
+    let specs: Vec<_> = config
+        .domains
+        .iter()
+        .flat_map(|domain| domain.datasets.iter().map(config::Dataset::spec))
+        .collect();
+    // Also while rows are written.
+    let _shared = dataset::share(&specs);
     let sources = sources(&mixture, &config)?;
     // Relative paths would not be found from where the trainer starts.
     let out = arguments.out.clone();

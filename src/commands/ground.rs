@@ -123,6 +123,11 @@ impl Ground {
             .map(|domain| domain.datasets.len())
             .sum::<usize>();
         let bar = terminal::bar("opening datasets", count as u64, false);
+        let specs: Vec<_> = domains
+            .iter()
+            .flat_map(|domain| domain.datasets.iter().map(config::Dataset::spec))
+            .collect();
+        let _shared = dataset::share(&specs);
         let open = |spec: &config::Dataset| {
             let opened = open(spec, &|_, _| bar.tick());
             bar.inc(1);

@@ -344,6 +344,9 @@ impl Config {
         {
             dataset.path = at(&dataset.path);
             dataset.media_root = dataset.media_root.as_deref().map(at);
+            if let Some(labels) = &mut dataset.labels {
+                labels.path = at(&labels.path);
+            }
         }
     }
 

@@ -20,6 +20,8 @@ mod gzip;
 mod irregularity;
 mod joined;
 mod json_rows;
+mod labelled;
+pub(crate) mod labels;
 mod listing;
 mod llava;
 mod media_root;
@@ -45,6 +47,8 @@ pub use formats::{format_names, is_format};
 pub use gzip::remove_copies;
 pub use irregularity::Irregularity;
 pub use json_rows::{MAX_ROW_BYTES, MAX_ROW_VALUES};
+pub use labelled::{Shared, share};
+pub use labels::{Labels, LabelsProblem};
 pub use order::order;
 pub use parquet::ParquetProblem;
 pub use peek::{NotADataset, Peek, Shape, peek};
@@ -181,6 +185,8 @@ pub struct DatasetSpec {
     pub filter: Option<Filter>,
     /// Which part of these; by default all.
     pub sampling_strategy: Option<SamplingStrategy>,
+    /// Which of these, by their labels; by default all.
+    pub labels: Option<Labels>,
 }
 
 impl DatasetSpec {
@@ -198,6 +204,7 @@ impl DatasetSpec {
             || self
                 .sampling_strategy
                 .is_some_and(|strategy| strategy != SamplingStrategy::All)
+            || self.labels.is_some()
     }
 }
 
@@ -221,11 +228,14 @@ pub fn open_with(
     spec: &DatasetSpec,
     progress: Progress<'_>,
 ) -> Result<Box<dyn Dataset>, DatasetError> {
-    joined::open(spec, progress)
-        .map(|files| sampling::sampled(files, spec.sampling_strategy))
-        .map_err(|problem| DatasetError {
-            name: spec.name.clone(),
-            path: spec.path.clone(),
-            problem,
-        })
+    let opened = match &spec.labels {
+        None => joined::open(spec, progress)
+            .map(|files| sampling::sampled(files, spec.sampling_strategy)),
+        Some(labels) => labelled::open(spec, labels, progress),
+    };
+    opened.map_err(|problem| DatasetError {
+        name: spec.name.clone(),
+        path: spec.path.clone(),
+        problem,
+    })
 }

@@ -18,5 +18,5 @@ pub mod proxy;
 pub mod study;
 pub mod surrogate;
 
-pub use grid::{Cell, CellDataset, Grid};
+pub use grid::{Cell, CellDataset, Grid, GridError, StoredGrid};
 pub use study::{Outcome, Predicted, Trial};

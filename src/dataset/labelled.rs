@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rayon::prelude::*;
 
-use super::labels::{Cells, LabelsProblem};
+use super::labels::{CellRows, LabelsProblem};
 use super::{Dataset, DatasetProblem, DatasetSpec, Labels, Progress, joined, sampling};
 
 /// A dataset with its labels.
 struct Whole {
     rows: Arc<dyn Dataset>,
-    cells: Cells,
+    cells: CellRows,
 }
 
 /// What tells datasets with labels apart: all of a spec but its name and its cell.
@@ -96,7 +96,7 @@ fn whole(
     }
     let rows = joined::open(&key.spec, progress)?;
     let rows: Arc<dyn Dataset> = sampling::sampled(rows, key.spec.sampling_strategy).into();
-    let cells = Cells::read(&labels.path, rows.fingerprint(), rows.len())?;
+    let cells = CellRows::read(&labels.path, rows.fingerprint(), rows.len())?;
     let opened = Arc::new(Whole { rows, cells });
     if let Some(other) = find(&key) {
         return Ok(other);

@@ -87,14 +87,17 @@ pub enum LabelsProblem {
 
 /// The rows of all cells of a dataset.
 #[derive(Debug)]
-pub(super) struct Cells {
+pub struct CellRows {
     path: PathBuf,
     cells: BTreeMap<String, Arc<[u64]>>,
 }
 
-impl Cells {
-    /// Reads the labels of a dataset of so many rows, with that fingerprint.
-    pub(super) fn read(path: &Path, fingerprint: &str, len: u64) -> Result<Self, LabelsProblem> {
+impl CellRows {
+    /// Reads the labels of a dataset of so many kept rows, with that fingerprint.
+    ///
+    /// # Errors
+    /// When there are no labels, they cannot be used, or are of other rows.
+    pub fn read(path: &Path, fingerprint: &str, len: u64) -> Result<Self, LabelsProblem> {
         // The library panics at some files that are damaged.
         wall::behind(|| Self::read_file(path, fingerprint, len)).unwrap_or_else(|reason| {
             Err(LabelsProblem::Unusable {
@@ -148,6 +151,13 @@ impl Cells {
             path: path.to_owned(),
             cells: cells.collect(),
         })
+    }
+
+    /// The cells that have rows, by name, with their rows: places among the kept rows, in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u64])> {
+        self.cells
+            .iter()
+            .map(|(cell, rows)| (cell.as_str(), rows.as_ref()))
     }
 
     /// The kept rows that are in a cell, in ascending order.

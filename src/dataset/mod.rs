@@ -48,7 +48,7 @@ pub use gzip::remove_copies;
 pub use irregularity::Irregularity;
 pub use json_rows::{MAX_ROW_BYTES, MAX_ROW_VALUES};
 pub use labelled::{Shared, share};
-pub use labels::{Labels, LabelsProblem};
+pub use labels::{CellRows, Labels, LabelsProblem};
 pub use order::order;
 pub use parquet::ParquetProblem;
 pub use peek::{NotADataset, Peek, Shape, peek};

@@ -11,6 +11,7 @@
 //!
 //! The paper leaves its kernel, acquisition constants and initial design open: those here are our choices.
 
+pub mod cells;
 pub(crate) mod chance;
 mod grid;
 pub mod label;

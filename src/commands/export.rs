@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::aggregate::MIXTURE;
 use super::{Ending, terminal};
+use crate::atlas::cells;
 use crate::config::{self, Config};
 use crate::dataset::{self, DatasetProblem};
 use crate::export::{
@@ -114,6 +115,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let home = Home::of(run)?;
     let mixture = Mixture::read(&home.mixture)?;
     let config = Config::read(&home.config(arguments.config.as_deref())?)?;
+    let config = cells::resolved(config)?;
     let specs: Vec<_> = config
         .domains
         .iter()

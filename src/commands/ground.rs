@@ -10,6 +10,7 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 use super::terminal;
+use crate::atlas::cells;
 use crate::checkpoint::{self, Checkpoint, Layout, OnProgress, OpenOptions, Step};
 use crate::config::{self, Config, Exif};
 use crate::dataset::{self, DatasetError};
@@ -25,12 +26,18 @@ pub(super) struct Ground {
     pub sampling: Sampling,
 }
 
-/// Reads a config and checks what can be checked at once.
+/// Reads a config, puts cells in the place of its domains where it says so, and checks what can be checked at once.
 pub(super) fn config(path: &Path) -> Result<Config> {
-    let config = Config::read(path)?;
+    let config = cells::resolved(plain_config(path)?)?;
     config
         .check_solvable()
         .map_err(|message| in_config(path, message))?;
+    Ok(config)
+}
+
+/// Reads a config, whose domains are those that it lists.
+pub(super) fn plain_config(path: &Path) -> Result<Config> {
+    let config = Config::read(path)?;
     if config.output.exists() && !config.output.is_dir() {
         let message = format!(
             "output is {}, which is a file; name a folder",

@@ -9,6 +9,8 @@ that made the files are written into them.
 - clip/, siglip/: config.json, model.safetensors, preprocessor_config.json, tokenizer.json as published checkpoints have
   them, and reference.safetensors: `levels` [n, side, side, 3] as the image processor resizes the pictures, `image` [n, d]
   by get_image_features, `ids` [words, length] and `text` [words, d] by get_text_features.
+- towers.safetensors: of the repository's tiny LLaVA-OneVision, LLaVA-1.5 and Qwen2-VL the mean over the patches of each
+  picture at the layer that the model takes, in front of the projector; of Qwen2-VL behind the merger.
 - cases.json: the names of the pictures and the texts, in the order of the rows.
 
     python scripts/make_embedding_fixtures.py
@@ -17,7 +19,10 @@ that made the files are written into them.
 import io
 import json
 import os
+import re
 import string
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -31,7 +36,7 @@ import transformers
 from fixtures.pictures import scene
 from PIL import Image
 from safetensors.numpy import save_file
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, SiglipConfig, SiglipModel
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,23 +87,30 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
+def merges(words: list[str], count: int) -> list[tuple[str, str]]:
+    """The most frequent pairs one after the other, ties by name: the trainer of tokenizers breaks them at random."""
+    spelled = [[*word[:-1], f"{word[-1]}</w>"] for word in words]
+    found = []
+    for _ in range(count):
+        pairs = Counter(pair for pieces in spelled for pair in pairwise(pieces))
+        best = max(pairs, key=lambda pair: (pairs[pair], pair))
+        found.append(best)
+        for pieces in spelled:
+            for i in range(len(pieces) - 2, -1, -1):
+                if tuple(pieces[i : i + 2]) == best:
+                    pieces[i : i + 2] = ["".join(best)]
+    return found
+
+
 def clip_tokenizer(folder: Path) -> CLIPTokenizer:
-    """A byte-level BPE with `</w>` at the ends of words, as CLIP's, over a vocabulary of its own."""
-    trained = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    trained.normalizer = normalizers.Lowercase()
-    pattern = Regex(r"[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
-    trained.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(pattern, "removed", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-    characters = sorted(set("".join(CORPUS).lower()) - {" "})
-    trainer = trainers.BpeTrainer(vocab_size=110, initial_alphabet=characters, end_of_word_suffix="</w>", show_progress=False)
-    trained.train_from_iterator(CORPUS, trainer)
-    model = json.loads(trained.to_str())["model"]
-    pieces = characters + [f"{character}</w>" for character in characters]
-    pieces += ["".join(merge) for merge in model["merges"]]
+    """CLIP's tokenizer over a vocabulary of its own."""
+    text = " ".join(CORPUS).lower()
+    characters = sorted(set(text) - {" "})
+    merged = merges(re.findall(r"[a-z]+|[0-9]|[^\sa-z0-9]+", text), 40)
+    pieces = characters + [f"{character}</w>" for character in characters] + ["".join(pair) for pair in merged]
     pieces = list(dict.fromkeys(pieces)) + ["<|startoftext|>", "<|endoftext|>"]
     vocab = {piece: i for i, piece in enumerate(pieces)}
-    tokenizer = CLIPTokenizer(vocab=vocab, merges=[tuple(merge) for merge in model["merges"]], model_max_length=20)
+    tokenizer = CLIPTokenizer(vocab=vocab, merges=merged, model_max_length=20)
     tokenizer.save_pretrained(folder)
     return tokenizer
 
@@ -224,6 +236,48 @@ def make_siglip(pictures: list[Image.Image]) -> None:
     save(folder, model, processor, reference(model, processor, pictures, {"input_ids": ids}))
 
 
+def tower_means(checkpoint: Path, pictures: list[Image.Image]) -> np.ndarray:
+    """Mean features of the tower of a LLaVA model over each picture as a single tile."""
+    model = transformers.AutoModelForImageTextToText.from_pretrained(checkpoint, attn_implementation="eager").eval()
+    config = model.config
+    tower = model.model.vision_tower
+    processor = transformers.AutoImageProcessor.from_pretrained(checkpoint)
+    side = config.vision_config.image_size
+    clip = config.vision_config.model_type == "clip_vision_model"
+    if clip:
+        pixels = processor(images=pictures, return_tensors="pt")["pixel_values"]
+    else:
+        squash = transformers.SiglipImageProcessor(
+            size={"height": side, "width": side}, image_mean=processor.image_mean, image_std=processor.image_std, resample=3
+        )
+        pixels = squash(images=pictures, return_tensors="pt")["pixel_values"]
+    with torch.no_grad():
+        states = tower(pixels, output_hidden_states=True).hidden_states[config.vision_feature_layer]
+    return states[:, 1 if clip else 0 :].mean(dim=1).numpy()
+
+
+def qwen_means(checkpoint: Path, pictures: list[Image.Image]) -> np.ndarray:
+    """Mean tokens of Qwen2-VL's tower over each picture."""
+    model = transformers.AutoModelForImageTextToText.from_pretrained(checkpoint, attn_implementation="eager").eval()
+    processor = transformers.AutoImageProcessor.from_pretrained(checkpoint)
+    means = []
+    for picture in pictures:
+        inputs = processor(images=[picture], return_tensors="pt")
+        with torch.no_grad():
+            seen = model.model.get_image_features(inputs["pixel_values"], inputs["image_grid_thw"]).pooler_output
+        means.append(torch.cat(list(seen)).mean(dim=0))
+    return torch.stack(means).numpy()
+
+
+def make_towers(pictures: list[Image.Image]) -> None:
+    means = {
+        "llava_onevision": tower_means(ROOT / "models" / "tiny-llava-onevision", pictures),
+        "llava_1_5": tower_means(ROOT / "tests" / "fixtures" / "llava_1_5", pictures),
+        "qwen2_vl": qwen_means(ROOT / "tests" / "fixtures" / "qwen2_vl", pictures),
+    }
+    save_file({name: np.ascontiguousarray(mean) for name, mean in means.items()}, OUT / "towers.safetensors")
+
+
 def main() -> None:
     versions = check_versions()
     transformers.utils.logging.disable_progress_bar()
@@ -236,6 +290,7 @@ def main() -> None:
         pictures[-1].save(folder / f"{name}.png", optimize=True)
     make_clip(pictures)
     make_siglip(pictures)
+    make_towers(pictures)
     write_json(OUT / "cases.json", {"versions": versions, "pictures": list(PICTURES), "texts": TEXTS})
     for part in ("clip", "siglip", "pictures"):
         size = sum(path.stat().st_size for path in (OUT / part).rglob("*") if path.is_file())

@@ -12,6 +12,7 @@
 //! The paper leaves its kernel, acquisition constants and initial design open: those here are our choices.
 
 pub(crate) mod chance;
+pub mod embed;
 mod grid;
 pub mod proxy;
 pub mod study;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
-use madmix::checkpoint::{EmbeddingCheckpoint, OpenOptions};
+use madmix::checkpoint::{Checkpoint, EmbeddingCheckpoint, OpenOptions};
 use madmix::config::{Protocol, TooLong};
 use madmix::dataset::{self, Dataset, DatasetSpec};
 use madmix::extract::{Options, Preparer};
@@ -44,7 +44,11 @@ fn cases() -> Cases {
 
 impl Reference {
     fn read(name: &str) -> Self {
-        let bytes = fs_err::read(fixtures().join(name).join("reference.safetensors")).unwrap();
+        Self::of_file(&format!("{name}/reference.safetensors"))
+    }
+
+    fn of_file(file: &str) -> Self {
+        let bytes = fs_err::read(fixtures().join(file)).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let read = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
             let values = match view.dtype() {
@@ -412,4 +416,45 @@ fn without_a_tokenizer_pictures_are_embedded_and_words_are_not() {
             .is_none()
     );
     load(&source);
+}
+
+#[test]
+fn vision_towers_alone_give_the_mean_of_their_patches() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |name: &String| {
+        json!({
+            "image": format!("{name}.png"),
+            "conversations": [{"from": "human", "value": "<image>?"}, {"from": "gpt", "value": "."}],
+        })
+    };
+    let rows: Vec<_> = cases().pictures.iter().map(row).collect();
+    let dataset = dataset(folder.path(), &rows);
+    let reference = Reference::of_file("towers.safetensors");
+    for (name, path) in [
+        ("llava_onevision", "models/tiny-llava-onevision"),
+        ("llava_1_5", "tests/fixtures/llava_1_5"),
+        ("qwen2_vl", "tests/fixtures/qwen2_vl"),
+    ] {
+        let open = OpenOptions::new(folder.path());
+        let source = Source::Tower(Checkpoint::open(path, Path::new(repository()), &open).unwrap());
+        let options = options();
+        let preparer = Preparer::of_pictures(source.processor(&options.processor), options);
+        let load = |i: usize| {
+            let measured = preparer.measure(dataset.as_ref(), i as u64).unwrap();
+            preparer
+                .load(&measured, dataset.as_ref())
+                .unwrap()
+                .remove(0)
+        };
+        let batch: Vec<Input> = (0..rows.len()).map(load).collect();
+        let pooled = embed(self::load(&source).as_ref(), &batch);
+        let mut worst = 0.0_f32;
+        for (i, wanted) in reference.rows(name).enumerate() {
+            assert_eq!(pooled.tokens[i], [0, 1, 0]);
+            let found = pooled.vector(0, i, Modality::Image);
+            worst = worst.max(apart(found, &unit(wanted)));
+        }
+        println!("{name}: {worst:.1e}");
+        assert!(worst < 1e-4, "{name}: {worst}");
+    }
 }

@@ -29,7 +29,9 @@ use super::{
 };
 use crate::checkpoint::embedding::{Config, VISION};
 use crate::checkpoint::llava::Pictures;
-use crate::checkpoint::{Checkpoint, EmbeddingCheckpoint, Family, Fit, Tower};
+use crate::checkpoint::{
+    Checkpoint, CheckpointError, EmbeddingCheckpoint, Family, Fit, OnProgress, Tower,
+};
 use head::PoolingHead;
 use processor::Processor;
 
@@ -66,6 +68,28 @@ impl Source {
                     checkpoint.name, checkpoint.family
                 )
             }
+        }
+    }
+
+    /// Whether pictures keep their shapes and sizes, within bounds.
+    pub fn takes_any_size(&self) -> bool {
+        matches!(
+            self,
+            Self::Tower(Checkpoint {
+                family: Family::QwenVl(_),
+                ..
+            })
+        )
+    }
+
+    /// A hash of everything that decides what comes out of the model, by content; reads all weights once.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn fingerprint(&self, progress: &OnProgress) -> Result<String, CheckpointError> {
+        match self {
+            Self::Embedding(checkpoint) => checkpoint.fingerprint(progress),
+            Self::Tower(checkpoint) => checkpoint.fingerprint(progress),
         }
     }
 

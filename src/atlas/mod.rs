@@ -13,6 +13,7 @@
 
 pub mod cells;
 pub(crate) mod chance;
+pub mod embed;
 mod grid;
 pub mod label;
 pub mod proxy;

@@ -56,6 +56,14 @@ pub(super) fn in_config(path: &Path, message: String) -> config::ConfigError {
     }
 }
 
+/// Threads that prepare samples.
+pub(super) fn workers(config: &Config) -> usize {
+    match config.extract.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    }
+}
+
 impl Ground {
     /// Opens the checkpoint of a config that was read from `path`.
     pub(super) fn open(config: Config, path: &Path, bars: &Arc<FileBars>) -> Result<Self> {
@@ -113,10 +121,7 @@ impl Ground {
 
     /// Threads that prepare samples.
     pub(super) fn workers(&self) -> usize {
-        match self.config.extract.workers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            workers => workers,
-        }
+        workers(&self.config)
     }
 
     /// Opens all datasets, several at a time; gives those of each domain, in the order of the config.

@@ -3,5 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod builtin;
+mod embed;
 mod proxy;
 mod runner;
+
+#[path = "../support/places.rs"]
+mod places;

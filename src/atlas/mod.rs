@@ -11,9 +11,14 @@
 //!
 //! The paper leaves its kernel, acquisition constants and initial design open: those here are our choices.
 
-pub(crate) mod chance;
+pub mod analysis;
+pub mod cells;
+pub mod chance;
+pub mod embed;
 mod grid;
+pub mod label;
 pub mod proxy;
+pub mod runner;
 pub mod search;
 pub mod space;
 pub mod study;
@@ -21,5 +26,5 @@ pub mod surrogate;
 #[cfg(test)]
 mod testing;
 
-pub use grid::{Cell, CellDataset, Grid};
+pub use grid::{Cell, CellDataset, Grid, GridError, StoredGrid};
 pub use study::{Outcome, Predicted, Trial};

@@ -239,9 +239,10 @@ pub enum Goal {
 #[serde(deny_unknown_fields, default)]
 pub struct Proxy {
     /// The program and its arguments, in which `{mixture}`, `{out}` and `{seed}` (and `{trial}`, `{device}`) are filled
-    /// in; the proxy that comes along if not said.
+    /// in; the proxy that comes along if not said. A program with a `/` lies relative to the config.
     pub command: Vec<String>,
-    /// The trainer whose file `{mixture}` is, one of `madmix export --list`; madmix's own `mixture.json` if not said.
+    /// The trainer whose file `{mixture}` is (the folder of them where it writes several), one of
+    /// `madmix export --list`; madmix's own `mixture.json` if not said.
     pub export: Option<String>,
     /// Samples of a proxy run, for the trainers that want counts, and of the proxy that comes along.
     pub budget: u64,
@@ -316,6 +317,14 @@ impl Default for Proxy {
 impl Atlas {
     /// Makes paths absolute.
     pub(super) fn resolve(&mut self, at: impl Fn(&Path) -> PathBuf) {
+        // A program on the PATH, or a file beside the config.
+        if let Some(program) = self.proxy.command.first_mut()
+            && program.contains('/')
+        {
+            *program = at(Path::new(program.as_str()))
+                .to_string_lossy()
+                .into_owned();
+        }
         let concepts = &mut self.concepts;
         concepts.words = concepts.words.as_deref().map(&at);
         if let Some(checkpoint) = &mut concepts.checkpoint {
@@ -343,10 +352,7 @@ impl Atlas {
         self.tasks.check()?;
         self.search.check()?;
         self.check_benchmarks()?;
-        if self.proxy.budget == 0 {
-            return Err("atlas.proxy.budget must be at least 1".into());
-        }
-        Ok(())
+        self.proxy.check()
     }
 
     fn check_benchmarks(&self) -> Result<(), String> {
@@ -371,6 +377,68 @@ impl Atlas {
         }
         Ok(())
     }
+}
+
+impl Proxy {
+    fn check(&self) -> Result<(), String> {
+        if self.budget == 0 {
+            return Err("atlas.proxy.budget must be at least 1".into());
+        }
+        if self
+            .command
+            .first()
+            .is_some_and(|program| program.trim().is_empty())
+        {
+            return Err("atlas.proxy.command begins with an empty program".into());
+        }
+        for argument in &self.command {
+            for name in placeholders(argument) {
+                if !PLACEHOLDERS.contains(&name) {
+                    return Err(format!(
+                        "atlas.proxy.command: \"{argument}\" has {{{name}}}, and known are {}",
+                        PLACEHOLDERS.map(|name| format!("{{{name}}}")).join(", ")
+                    ));
+                }
+                if name == "device" && self.devices.is_empty() {
+                    return Err(format!(
+                        "atlas.proxy.command: \"{argument}\" has {{device}}, and atlas.proxy.devices names none"
+                    ));
+                }
+            }
+        }
+        if self.devices.iter().any(|device| device.trim().is_empty()) {
+            return Err("atlas.proxy.devices: a device has an empty name".into());
+        }
+        if self.metrics.as_os_str().is_empty() {
+            return Err(
+                "atlas.proxy.metrics is empty: name the file that the command leaves in {out}"
+                    .into(),
+            );
+        }
+        if let Some(trainer) = &self.export {
+            if self.command.is_empty() {
+                return Err(
+                    "atlas.proxy.export is for atlas.proxy.command, and there is none".into(),
+                );
+            }
+            crate::export::trainer(trainer)
+                .map_err(|error| format!("atlas.proxy.export: {error}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// What is filled in where an argument of `atlas.proxy.command` has `{NAME}`.
+pub const PLACEHOLDERS: [&str; 5] = ["mixture", "out", "seed", "trial", "device"];
+
+/// The names in braces of an argument. What a shell means by `${NAME}`, and braces around anything else than small
+/// letters and `_`, are none.
+pub fn placeholders(argument: &str) -> impl Iterator<Item = &str> {
+    argument.match_indices('{').filter_map(|(at, _)| {
+        let name = argument[at + 1..].split_once('}')?.0;
+        let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        (is_name && !argument[..at].ends_with('$')).then_some(name)
+    })
 }
 
 impl Tasks {
@@ -458,6 +526,13 @@ mod tests {
     }
 
     #[test]
+    fn braces_that_are_no_placeholders_are_left_alone() {
+        let found = |text| placeholders(text).collect::<Vec<_>>();
+        assert_eq!(found("{out}/x_{seed}{trial}"), ["out", "seed", "trial"]);
+        assert_eq!(found("${HOME} {\"a\": {1}} { out } {} {A} {out"), [""; 0]);
+    }
+
+    #[test]
     fn what_has_no_meaning_is_refused_by_its_key() {
         assert_eq!(checked("").unwrap().search.space, SpaceName::Joint);
         for (text, word) in [
@@ -475,6 +550,19 @@ mod tests {
                 "differ",
             ),
             ("[proxy]\ncommand = [\"true\"]", "benchmark"),
+            (
+                "[[benchmark]]\nname = \"a\"\n[proxy]\ncommand = [\"a\", \"--x={mix}\"]",
+                "{mix}, and known are {mixture}, {out}",
+            ),
+            (
+                "[[benchmark]]\nname = \"a\"\n[proxy]\ncommand = [\"a\", \"{device}\"]",
+                "atlas.proxy.devices",
+            ),
+            (
+                "[[benchmark]]\nname = \"a\"\n[proxy]\ncommand = [\"a\"]\nexport = \"llava\"",
+                "llava",
+            ),
+            ("[proxy]\nexport = \"llava-next\"", "atlas.proxy.command"),
             ("[[tasks.rule]]\ntask = \"x\"", "`user`"),
             ("[[tasks.rule]]\ntask = \"x\"\nuser = \"(\"", "regular"),
             ("[search]\nspaces = \"joint\"", "spaces"),

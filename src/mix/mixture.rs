@@ -267,6 +267,29 @@ impl Mixture {
         Ok(mixture)
     }
 
+    /// The mixture of weights that were found in another way than from centroids.
+    ///
+    /// # Errors
+    /// When weights are negative or do not sum to 1, or a baseline is of another number of domains.
+    pub(crate) fn of_weights(
+        method: &str,
+        domains: Vec<MixtureDomain>,
+        baselines: BTreeMap<String, Vec<f64>>,
+    ) -> Result<Self, MixtureError> {
+        let mixture = Self {
+            format: FORMAT,
+            method: method.to_owned(),
+            lambda: None,
+            settings: MixtureSettings::default(),
+            uncertainty: None,
+            domains,
+            baselines,
+            provenance: Provenance::unknown(),
+        };
+        mixture.check()?;
+        Ok(mixture)
+    }
+
     /// The file's bytes: indented JSON, the same for the same mixture.
     ///
     /// # Errors

@@ -6,15 +6,24 @@ use std::sync::atomic::AtomicBool;
 
 use super::Trial;
 
+pub mod builtin;
+pub mod command;
+
 /// Why a proxy run gave no metrics.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
     /// It was stopped on request; nothing is known of the mixture.
     #[error("stopped")]
     Stopped,
+    /// What an earlier run of the trial started is still at it; nothing is known of the mixture.
+    #[error("{0}")]
+    Busy(String),
     /// It failed, for a reason that is told as the trial's.
     #[error("{0}")]
     Failed(String),
+    /// It failed for a reason that has nothing to do with this trial and would end every other one; nothing is told.
+    #[error("{0}")]
+    Unusable(String),
 }
 
 /// Tries a mixture.

@@ -1,0 +1,294 @@
+//! The proxy that is a program of the user's: a training run and its evaluation.
+
+mod metrics;
+mod mixture;
+mod process;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{Read, Seek, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use fs_err::{File, OpenOptions};
+
+use super::{Proxy, ProxyError};
+use crate::atlas::Trial;
+use crate::config;
+use crate::store::publish;
+pub use mixture::{Exporter, MixtureOf};
+use process::{End, Limits};
+
+/// What all attempts of a trial said.
+pub const LOG: &str = "log.txt";
+/// The mixture of a trial for a command without a trainer.
+const MIXTURE: &str = "mixture.json";
+/// From a request to end until the end.
+const GRACE: Duration = Duration::from_secs(10);
+/// How much of the log is told of a failure.
+const TOLD_LINES: usize = 6;
+const TOLD_BYTES: u64 = 2000;
+
+/// Runs the command of `[atlas.proxy]`.
+pub struct CommandProxy<'a> {
+    settings: &'a config::Proxy,
+    benchmarks: &'a [config::Benchmark],
+    mixture: MixtureOf<'a>,
+    exporter: Option<Exporter>,
+    grace: Duration,
+}
+
+/// What the command is told of a trial.
+struct Told<'a> {
+    trial: &'a Trial,
+    mixture: PathBuf,
+    out: &'a Path,
+    device: Option<&'a str>,
+}
+
+impl<'a> CommandProxy<'a> {
+    /// Runs the command of the settings, which must have one, and reads the benchmarks. `exporter` is that of the
+    /// settings' trainer, if they name one.
+    pub fn new(
+        settings: &'a config::Proxy,
+        benchmarks: &'a [config::Benchmark],
+        mixture: MixtureOf<'a>,
+        exporter: Option<Exporter>,
+    ) -> Self {
+        Self {
+            settings,
+            benchmarks,
+            mixture,
+            exporter,
+            grace: GRACE,
+        }
+    }
+
+    /// Waits so long between asking a program to end and killing it, in place of ten seconds.
+    #[must_use]
+    pub fn with_grace(self, grace: Duration) -> Self {
+        Self { grace, ..self }
+    }
+
+    /// Whether any argument has the mixture's place; without, a command has to look into its environment.
+    pub fn takes_mixture(settings: &config::Proxy) -> bool {
+        let mut arguments = settings.command.iter();
+        arguments.any(|argument| config::placeholders(argument).any(|name| name == "mixture"))
+    }
+
+    fn write_mixture(&self, trial: &Trial, out: &Path) -> Result<PathBuf, ProxyError> {
+        let mixture = (self.mixture)(trial).map_err(ProxyError::Failed)?;
+        if let Some(exporter) = &self.exporter {
+            return exporter.write(&mixture, trial, out);
+        }
+        let path = out.join(MIXTURE);
+        let unusable = |error: &dyn std::fmt::Display| ProxyError::Unusable(error.to_string());
+        let bytes = mixture.to_bytes().map_err(|error| unusable(&error))?;
+        publish(&path, &bytes).map_err(|error| unusable(&error))?;
+        Ok(path)
+    }
+
+    fn command(&self, told: &Told<'_>, attempt: u32) -> Command {
+        let mut arguments = self.settings.command.iter().map(|text| told.fill_in(text));
+        let mut command = Command::new(arguments.next().unwrap_or_default());
+        command.args(arguments);
+        if let Some(device) = told.device {
+            command.env("CUDA_VISIBLE_DEVICES", device);
+        }
+        for (name, value) in told.values() {
+            command.env(format!("MADMIX_{}", name.to_uppercase()), value);
+        }
+        command.env("MADMIX_BUDGET", self.settings.budget.to_string());
+        command.env("MADMIX_ATTEMPT", attempt.to_string());
+        command
+    }
+
+    /// One attempt: its metrics, or why there are none.
+    fn attempt(
+        &self,
+        told: &Told<'_>,
+        attempt: u32,
+        log: &mut File,
+        stop: &AtomicBool,
+    ) -> Result<BTreeMap<String, f64>, ProxyError> {
+        let metrics = told.out.join(&self.settings.metrics);
+        // Those of an earlier attempt would pass for this one's.
+        match fs_err::remove_file(&metrics) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(ProxyError::Failed(error.to_string()));
+            }
+            _ => {}
+        }
+        let command = self.command(told, attempt);
+        let attempts = u64::from(self.settings.retries) + 1;
+        let begun = writeln!(log, "[madmix] attempt {attempt} of {attempts}: {command:?}")
+            .and_then(|()| log.seek(SeekFrom::End(0)));
+        let begun = begun.map_err(|error| ProxyError::Unusable(error.to_string()))?;
+        let limits = Limits {
+            time: match self.settings.timeout_seconds {
+                0 => None,
+                seconds => Some(Duration::from_secs(seconds)),
+            },
+            grace: self.grace,
+        };
+        let end = process::run(command, log, limits, stop).map_err(|error| {
+            ProxyError::Unusable(format!(
+                "atlas.proxy.command: {} cannot be started: {error}",
+                self.settings.command.first().map_or("", String::as_str)
+            ))
+        })?;
+        let why = match end {
+            End::Stopped => return Err(ProxyError::Stopped),
+            End::Timeout => format!(
+                "not done after {} s (atlas.proxy.timeout_seconds)",
+                self.settings.timeout_seconds
+            ),
+            End::Exited(status) if status.success() => {
+                let names = self
+                    .benchmarks
+                    .iter()
+                    .map(|benchmark| benchmark.name.as_str());
+                match metrics::read(&metrics, names) {
+                    Ok(metrics) => return Ok(metrics),
+                    Err(problem) => problem,
+                }
+            }
+            End::Exited(status) => {
+                // A batch system ends everything at once, and this program may hear of it last.
+                if process::was_ended(status) {
+                    std::thread::sleep(Duration::from_millis(500));
+                }
+                if stop.load(Ordering::Relaxed) {
+                    return Err(ProxyError::Stopped);
+                }
+                process::described(status)
+            }
+        };
+        Err(ProxyError::Failed(why + &last_words(log, begun)))
+    }
+}
+
+impl Proxy for CommandProxy<'_> {
+    fn run(
+        &self,
+        trial: &Trial,
+        out: &Path,
+        device: Option<&str>,
+        stop: &AtomicBool,
+    ) -> Result<BTreeMap<String, f64>, ProxyError> {
+        let mut log = open_log(out)?;
+        let told = Told {
+            trial,
+            mixture: self.write_mixture(trial, out)?,
+            out,
+            device,
+        };
+        let mut attempt = 1;
+        loop {
+            let result = self.attempt(&told, attempt, &mut log, stop);
+            if let Err(ProxyError::Failed(reason)) = &result {
+                let _ = writeln!(log, "[madmix] attempt {attempt} failed: {reason}");
+                if stop.load(Ordering::Relaxed) {
+                    return Err(ProxyError::Stopped);
+                }
+                if attempt <= self.settings.retries {
+                    attempt += 1;
+                    continue;
+                }
+            }
+            return result;
+        }
+    }
+}
+
+impl Told<'_> {
+    /// What is filled in for each of [`config::PLACEHOLDERS`].
+    fn values(&self) -> [(&'static str, String); 5] {
+        [
+            ("mixture", self.mixture.display().to_string()),
+            ("out", self.out.display().to_string()),
+            ("seed", self.trial.seed.to_string()),
+            ("trial", self.trial.number.to_string()),
+            ("device", self.device.unwrap_or_default().to_owned()),
+        ]
+    }
+
+    fn fill_in(&self, argument: &str) -> String {
+        let values = self.values();
+        let mut filled = String::new();
+        let mut rest = argument;
+        // From left to right, so that what is filled in is not looked at again.
+        while let Some(at) = rest.find('{') {
+            let (before, from) = rest.split_at(at);
+            filled.push_str(before);
+            let shell = before.ends_with('$');
+            let value = values.iter().find_map(|(name, value)| {
+                let after = from[1..].strip_prefix(name)?.strip_prefix('}')?;
+                Some((value, after))
+            });
+            if let Some((value, after)) = value.filter(|_| !shell) {
+                filled.push_str(value);
+                rest = after;
+            } else {
+                filled.push('{');
+                rest = &from[1..];
+            }
+        }
+        filled + rest
+    }
+}
+
+/// Opens the log of a trial and locks it. The lock goes to all that writes to the log, so it is held as long as
+/// anything of an earlier run is at work, whatever became of who started it.
+fn open_log(out: &Path) -> Result<File, ProxyError> {
+    let path = out.join(LOG);
+    let log = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .open(&path)
+        .map_err(|error| ProxyError::Unusable(error.to_string()))?;
+    match log.file().try_lock() {
+        Err(std::fs::TryLockError::WouldBlock) => Err(ProxyError::Busy(format!(
+            "something that an earlier run started still writes to {}: wait for it, or end it",
+            path.display()
+        ))),
+        // There are file systems without locks.
+        Ok(()) | Err(std::fs::TryLockError::Error(_)) => Ok(log),
+    }
+}
+
+/// The last lines that were written to the log since `begun`, as the end of a sentence.
+fn last_words(log: &mut File, begun: u64) -> String {
+    let mut bytes = Vec::new();
+    let end = log.seek(SeekFrom::End(0)).unwrap_or(begun);
+    let from = begun.max(end.saturating_sub(TOLD_BYTES));
+    let read = log
+        .seek(SeekFrom::Start(from))
+        .and_then(|_| log.take(TOLD_BYTES).read_to_end(&mut bytes));
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines: Vec<&str> = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect();
+    if read.is_err() || lines.is_empty() {
+        return "; it said nothing".into();
+    }
+    if from > begun && lines.len() > 1 {
+        // It begins somewhere in a line.
+        lines.remove(0);
+    }
+    let mut words = String::from("; its last words:");
+    for line in &lines[lines.len().saturating_sub(TOLD_LINES)..] {
+        // A progress bar writes over itself.
+        let line = line.rsplit('\r').next().unwrap_or(line);
+        let _ = write!(words, "\n{}", crate::printable::printable(line));
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,11 @@
+//! MixAtlas: what labels, proxies and searches do, without the command line.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod builtin;
+mod embed;
+mod proxy;
+mod runner;
+
+#[path = "../support/places.rs"]
+mod places;

@@ -9,11 +9,27 @@ use super::parts::Section;
 /// Nothing may be loaded and nothing may run, whatever the page holds.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
-/// The whole page.
+/// The whole page of a mixture.
 pub(super) fn page(context: &Context, sections: Vec<Section>) -> Page {
     let mixture = context.mixture;
     let domains = counted(context.k() as u64, "domain", "domains");
-    let title = format!("Mixture of {domains} ({}) – madmix", mixture.method);
+    document(
+        &format!("Mixture of {domains} ({}) – madmix", mixture.method),
+        &format!("Mixture of {domains}"),
+        headline(context),
+        sections,
+        &mixture.provenance.madmix,
+    )
+}
+
+/// A page under a heading: what comes first, and the sections; `made_by` is the version of madmix.
+pub(super) fn document(
+    title: &str,
+    heading: &str,
+    first: impl IntoIterator<Item = Tag>,
+    sections: Vec<Section>,
+    made_by: &str,
+) -> Page {
     let meta = |name, content| tag("meta").set("name", name).set("content", content);
     let head = tag("head").extend([
         tag("meta").set("charset", "utf-8"),
@@ -37,11 +53,11 @@ pub(super) fn page(context: &Context, sections: Vec<Section>) -> Page {
         .set("aria-label", "Contents")
         .push(tag("ul").extend(sections.iter().map(entry)));
     let header = tag("header")
-        .push(tag("h1").text(format!("Mixture of {domains}")))
-        .extend(headline(context))
+        .push(tag("h1").text(heading))
+        .extend(first)
         .push(contents);
     let main = tag("main").extend(sections.into_iter().map(Section::element));
-    let made = format!("Made by madmix {}.", mixture.provenance.madmix);
+    let made = format!("Made by madmix {made_by}.");
     let footer = tag("footer").push(tag("p").text(made));
     let body = tag("body").extend([header, main, footer]);
     Page(tag("html").set("lang", "en").push(head).push(body))

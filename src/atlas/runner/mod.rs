@@ -240,6 +240,49 @@ impl Runner<'_> {
         })
     }
 
+    /// For a batch system that tries each trial by itself: up to `q` trials to try next, which are those that are pending
+    /// and others that are proposed now. None once enough are told, and none is tried.
+    ///
+    /// # Errors
+    /// See [`RunnerError`]; trials that all fail end this, too.
+    pub fn next_trials(&self, q: usize) -> Result<Vec<u32>, RunnerError> {
+        let _lock = Lock::wait(&self.trials.folder())?;
+        let trials = self.all()?;
+        self.check_failures(&trials)?;
+        let wanted = q.min(self.until.saturating_sub(told(&trials)));
+        let pending = |trials: &[Trial]| -> Vec<u32> {
+            let pending = trials.iter().filter(|trial| trial.outcome.is_none());
+            pending.map(|trial| trial.number).take(wanted).collect()
+        };
+        let found = pending(&trials);
+        let missing = wanted - found.len();
+        if missing == 0 {
+            return Ok(found);
+        }
+        self.trials.propose(missing).map_err(RunnerError::Study)?;
+        Ok(pending(&self.all()?))
+    }
+
+    /// Whether the trials that were told last all failed.
+    fn check_failures(&self, trials: &[Trial]) -> Result<(), RunnerError> {
+        let failed = |trial: &&Trial| matches!(trial.outcome, Some(Outcome::Failed(_)));
+        let told = trials.iter().rev().filter(|trial| trial.outcome.is_some());
+        let last: Vec<&Trial> = told.take_while(failed).collect();
+        match last.first() {
+            Some(Trial {
+                number,
+                outcome: Some(Outcome::Failed(reason)),
+                ..
+            }) if last.len() >= FAILURES_IN_A_ROW as usize => Err(RunnerError::Failing {
+                count: last.len() as u32,
+                number: *number,
+                reason: reason.clone(),
+                log: self.trials.trial_folder(*number).join(RUN),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     fn is_complete(&self) -> Result<bool, RunnerError> {
         Ok(told(&self.all()?) >= self.until)
     }

@@ -1,6 +1,6 @@
 //! Seeded chance, the same on every machine.
 
-/// A stream of random numbers: SplitMix64 (Steele, Lea and Flood 2014), whose whole state is a counter.
+/// A stream of random numbers: `SplitMix64` (Steele, Lea and Flood 2014), whose whole state is a counter.
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 
@@ -82,7 +82,9 @@ impl Chance {
             .collect();
         let sum: f64 = shares.iter().sum();
         if sum > 0.0 && sum.is_finite() {
-            shares.iter_mut().for_each(|share| *share /= sum);
+            for share in &mut shares {
+                *share /= sum;
+            }
             shares
         } else {
             mean.to_vec()

@@ -11,7 +11,8 @@
 //!
 //! The paper leaves its kernel, acquisition constants and initial design open: those here are our choices.
 
-pub(crate) mod chance;
+pub mod analysis;
+pub mod chance;
 mod grid;
 pub mod proxy;
 pub mod runner;

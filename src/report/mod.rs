@@ -12,6 +12,6 @@ mod width;
 pub(crate) use align::{align, shown};
 pub use analysis_text::analysis_text;
 pub use comparison::comparison_text;
-pub use html::html;
+pub use html::{atlas_html, html};
 pub(crate) use plan::{PlanReport, plan_json, plan_text};
 pub use table::mixture_table;

@@ -95,7 +95,7 @@ fn heat(context: &Context, modality: Modality, kernel: &[Vec<f64>]) -> Tag {
         title: &title,
         description: &format!("How alike the domains are in {modality}: {range}."),
     };
-    let drawing = scroll(&title, map(&about, &names, 'q', cell));
+    let drawing = scroll(&title, map(&about, [&names, &names], 'q', cell));
     figure(&format!("{title}: {range}, faint to strong"), None, drawing)
 }
 

@@ -3,6 +3,7 @@
 //! The page needs no network and no script, is well-formed as HTML and as XML, follows the reader's light or dark
 //! setting, and prints. Everything that comes from outside goes through [`markup`], which escapes it.
 
+mod atlas;
 mod context;
 mod datasets;
 mod domains;
@@ -25,6 +26,7 @@ mod svg;
 mod table;
 mod weights;
 
+pub use self::atlas::atlas_html;
 use self::context::Context;
 use self::parts::{Section, note};
 use crate::mix::{Analysis, Mixture};

@@ -52,7 +52,10 @@ pub(super) fn section(context: &Context) -> Result<Section, String> {
         description: "For each pair of domains the probability in percent that the domain of the row has the larger \
                       weight.",
     };
-    let drawing = scroll("Who outranks whom", map(&about, &names, 'd', cell));
+    let drawing = scroll(
+        "Who outranks whom",
+        map(&about, [&names, &names], 'd', cell),
+    );
     let explanation = note(
         "How often, in percent, the domain of the row outweighs that of the column when the samples are drawn again. Near \
          50 the samples do not tell the two apart; blue is above, orange below.",

@@ -20,6 +20,21 @@ impl Scale {
         }
     }
 
+    /// An even scale that holds all the values, 0 or not, with a little room at both ends.
+    pub(in super::super) fn tight(values: impl IntoIterator<Item = f64>) -> Self {
+        let (low, high) = ends(values.into_iter()).unwrap_or((0.0, 1.0));
+        let room = if high > low {
+            0.04 * (high - low)
+        } else {
+            0.5 * low.abs().max(1.0)
+        };
+        Self {
+            low: low - room,
+            high: high + room,
+            logarithmic: false,
+        }
+    }
+
     /// A scale of powers that holds all the values above 0, if there are any.
     pub(in super::super) fn logarithmic(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let (low, high) = ends(values.into_iter().filter(|value| *value > 0.0))?;
@@ -128,6 +143,12 @@ mod tests {
     fn nothing_and_sameness_have_scales() {
         stand(&Scale::linear([]), &[1.0], &[1.0]);
         stand(&Scale::linear([0.0]), &[0.0], &[0.0]);
+        stand(
+            &Scale::tight([5.0, 6.0]),
+            &[5.5, 4.96, 9.0],
+            &[0.5, 0.0, 1.0],
+        );
+        stand(&Scale::tight([5.0]), &[5.0], &[0.5]);
         assert!(Scale::logarithmic([0.0, -1.0]).is_none());
         stand(&Scale::logarithmic([7.0]).unwrap(), &[7.0], &[0.5]);
     }

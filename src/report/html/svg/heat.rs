@@ -3,7 +3,7 @@
 use super::{About, label, px, rect, text};
 use crate::printable::printable;
 use crate::report::html::markup::{Tag, tag};
-use crate::report::width::columns;
+use crate::report::width::columns as width_of;
 
 /// Columns of a name beside the cells.
 const NAME: usize = 20;
@@ -42,44 +42,52 @@ pub(in super::super) enum Shade {
     Blank,
 }
 
-/// The heat map of a square table whose rows and columns are called `names`. `palette` is the letter of a palette of the
+/// The heat map of a table with the names of its rows and of its columns. `palette` is the letter of a palette of the
 /// style sheet.
 pub(in super::super) fn map(
     about: &About,
-    names: &[&str],
+    [rows, columns]: [&[&str]; 2],
     palette: char,
     cell: impl Fn(usize, usize) -> Cell,
 ) -> Tag {
-    let n = names.len();
-    let width = (CELLS / n as f64).clamp(CELL[0], CELL[1]).floor();
+    let width = (CELLS / columns.len() as f64)
+        .clamp(CELL[0], CELL[1])
+        .floor();
     let height = if width >= ROOMY {
         44.0_f64.min(width)
     } else {
         width
     };
-    let longest = names
-        .iter()
-        .map(|name| columns(&printable(name)).min(NAME))
-        .max();
-    let length = LETTER * longest.unwrap_or(0) as f64;
+    let length = |names: &[&str]| {
+        let widths = names
+            .iter()
+            .map(|name| width_of(&printable(name)).min(NAME));
+        LETTER * widths.max().unwrap_or(0) as f64
+    };
+    let [beside, above] = [rows, columns].map(length);
     let slant = SLANT[usize::from(width < SNUG)];
     let (sine, cosine) = slant.to_radians().sin_cos();
-    let (left, top) = (length + 16.0, length * sine + 24.0);
-    let [right, bottom] = [left + width * n as f64, top + height * n as f64];
+    let (left, top) = (beside + 16.0, above * sine + 24.0);
+    let [right, bottom] = [
+        left + width * columns.len() as f64,
+        top + height * rows.len() as f64,
+    ];
     let hatch = format!("{}-hatch", about.id);
     let mut svg = about
-        .fixed(right + length * cosine + 6.0, bottom + 6.0)
+        .fixed(right + above * cosine + 6.0, bottom + 6.0)
         .push(hatching(&hatch));
-    for (i, name) in names.iter().enumerate() {
+    for (i, name) in rows.iter().enumerate() {
         let y = top + height * (i as f64 + 0.5) + 4.0;
+        svg = svg.push(label("name end", [px(left - 8.0), px(y)], name, NAME));
+    }
+    for (i, name) in columns.iter().enumerate() {
         let x = left + width * (i as f64 + 0.5);
         let turn = format!("rotate(-{slant} {} {})", px(x + 4.0), px(top - 8.0));
-        svg = svg
-            .push(label("name end", [px(left - 8.0), px(y)], name, NAME))
-            .push(label("name", [px(x + 4.0), px(top - 8.0)], name, NAME).set("transform", turn));
+        let name = label("name", [px(x + 4.0), px(top - 8.0)], name, NAME);
+        svg = svg.push(name.set("transform", turn));
     }
-    for row in 0..n {
-        for column in 0..n {
+    for row in 0..rows.len() {
+        for column in 0..columns.len() {
             let cell = cell(row, column);
             let [x, y] = [left + width * column as f64, top + height * row as f64];
             let place = [px(x), px(y), px(width), px(height)];

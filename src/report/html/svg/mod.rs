@@ -8,6 +8,7 @@ pub(super) mod bars;
 pub(super) mod heat;
 pub(super) mod labels;
 pub(super) mod lines;
+pub(super) mod plot;
 pub(super) mod spectrum;
 
 use std::fmt::Display;

@@ -12,12 +12,15 @@
 //! The paper leaves its kernel, acquisition constants and initial design open: those here are our choices.
 
 pub mod analysis;
+pub mod cells;
 pub mod chance;
+pub mod embed;
 mod grid;
+pub mod label;
 pub mod proxy;
 pub mod runner;
 pub mod study;
 pub mod surrogate;
 
-pub use grid::{Cell, CellDataset, Grid};
+pub use grid::{Cell, CellDataset, Grid, GridError, StoredGrid};
 pub use study::{Outcome, Predicted, Trial};

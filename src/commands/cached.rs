@@ -45,6 +45,16 @@ impl Cached {
         }
     }
 
+    /// No cache.
+    pub(super) fn off() -> Self {
+        Self {
+            folder: None,
+            output: PathBuf::new(),
+            cache: None,
+            wanted: BTreeMap::new(),
+        }
+    }
+
     /// Publishes in the run's folder what of the missing shards is in the cache, adds their failures, and gives the
     /// shards that are left to make. With `retry` shards with failures are left to be made again. Ends early, with
     /// shards left, once `stop` is set.

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::aggregate::MIXTURE;
 use super::{Ending, terminal};
+use crate::atlas::cells;
 use crate::config::{self, Config};
 use crate::dataset::{self, DatasetProblem};
 use crate::export::{
@@ -114,6 +115,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let home = Home::of(run)?;
     let mixture = Mixture::read(&home.mixture)?;
     let config = Config::read(&home.config(arguments.config.as_deref())?)?;
+    let config = cells::resolved(config)?;
+    let specs: Vec<_> = config
+        .domains
+        .iter()
+        .flat_map(|domain| domain.datasets.iter().map(config::Dataset::spec))
+        .collect();
+    // Also while rows are written.
+    let _shared = dataset::share(&specs);
     let sources = sources(&mixture, &config)?;
     // Relative paths would not be found from where the trainer starts.
     let out = arguments.out.clone();

@@ -10,6 +10,7 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 use super::terminal;
+use crate::atlas::cells;
 use crate::checkpoint::{self, Checkpoint, Layout, OnProgress, OpenOptions, Step};
 use crate::config::{self, Config, Exif};
 use crate::dataset::{self, DatasetError};
@@ -25,12 +26,18 @@ pub(super) struct Ground {
     pub sampling: Sampling,
 }
 
-/// Reads a config and checks what can be checked at once.
+/// Reads a config, puts cells in the place of its domains where it says so, and checks what can be checked at once.
 pub(super) fn config(path: &Path) -> Result<Config> {
-    let config = Config::read(path)?;
+    let config = cells::resolved(plain_config(path)?)?;
     config
         .check_solvable()
         .map_err(|message| in_config(path, message))?;
+    Ok(config)
+}
+
+/// Reads a config, whose domains are those that it lists.
+pub(super) fn plain_config(path: &Path) -> Result<Config> {
+    let config = Config::read(path)?;
     if config.output.exists() && !config.output.is_dir() {
         let message = format!(
             "output is {}, which is a file; name a folder",
@@ -46,6 +53,14 @@ pub(super) fn in_config(path: &Path, message: String) -> config::ConfigError {
     config::ConfigError::Value {
         path: path.to_owned(),
         message,
+    }
+}
+
+/// Threads that prepare samples.
+pub(super) fn workers(config: &Config) -> usize {
+    match config.extract.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
     }
 }
 
@@ -106,10 +121,7 @@ impl Ground {
 
     /// Threads that prepare samples.
     pub(super) fn workers(&self) -> usize {
-        match self.config.extract.workers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            workers => workers,
-        }
+        workers(&self.config)
     }
 
     /// Opens all datasets, several at a time; gives those of each domain, in the order of the config.
@@ -123,6 +135,11 @@ impl Ground {
             .map(|domain| domain.datasets.len())
             .sum::<usize>();
         let bar = terminal::bar("opening datasets", count as u64, false);
+        let specs: Vec<_> = domains
+            .iter()
+            .flat_map(|domain| domain.datasets.iter().map(config::Dataset::spec))
+            .collect();
+        let _shared = dataset::share(&specs);
         let open = |spec: &config::Dataset| {
             let opened = open(spec, &|_, _| bar.tick());
             bar.inc(1);

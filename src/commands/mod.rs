@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod allocator;
+mod atlas;
 mod cache;
 mod cached;
 mod compare;
@@ -19,6 +20,7 @@ mod report;
 mod rounds;
 mod run;
 mod session;
+mod shards;
 mod solve;
 mod solved;
 mod status;

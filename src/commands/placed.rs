@@ -8,6 +8,7 @@ use indicatif::HumanCount;
 use rayon::prelude::*;
 
 use super::session::Session;
+use crate::config::BatchTokens;
 use crate::extract::Placed;
 use crate::vlm::{self, Budget, device::Opened, profile::Profile};
 
@@ -37,7 +38,7 @@ pub(super) fn load(session: &Session, profile: Option<&Arc<Profile>>) -> Result<
 }
 
 /// Lets as much go through the models together as all their devices have room for; gives the tokens of a batch.
-pub(super) fn budget(session: &Session, models: &mut [Placed]) -> Result<usize> {
+pub(super) fn budget(batch_tokens: BatchTokens, models: &mut [Placed]) -> Result<usize> {
     let of = |placed: &Placed| {
         let sharing = models.iter().filter(|other| other.name == placed.name);
         Budget::of(placed.model.footprint(), &placed.device, sharing.count())
@@ -47,7 +48,7 @@ pub(super) fn budget(session: &Session, models: &mut [Placed]) -> Result<usize> 
     let Some(budget) = budgets.into_iter().reduce(Budget::min) else {
         return Ok(0);
     };
-    let tokens = session.config.extract.batch_tokens.within(budget);
+    let tokens = batch_tokens.within(budget);
     let patches = budget.patches.map_or_else(String::new, |patches| {
         for placed in models {
             placed.model.set_patches(patches);

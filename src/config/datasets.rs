@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{self, DatasetSpec, Filter, SamplingStrategy};
+use crate::dataset::{self, DatasetSpec, Filter, Labels, SamplingStrategy};
 
 /// One `[[domain]]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,6 +38,8 @@ pub struct Dataset {
     pub sampling_strategy: Option<SamplingStrategy>,
     /// Which of its rows belong to the domain; all if not said.
     pub filter: Option<Filter>,
+    /// Which of the rows that are left belong to the domain, by the labels of `madmix atlas label`; all if not said.
+    pub labels: Option<Labels>,
 }
 
 impl Dataset {
@@ -67,6 +69,7 @@ impl Dataset {
             format: self.format.clone(),
             filter: self.filter.clone(),
             sampling_strategy: self.sampling_strategy,
+            labels: self.labels.clone(),
         }
     }
 }

@@ -186,6 +186,7 @@ impl Import {
                 path: mixture.place(entry, base),
                 media_root: self.media_root.clone(),
                 format: None,
+                labels: None,
                 sampling_strategy: entry.sampling_strategy,
                 filter: None,
             };

@@ -344,6 +344,9 @@ impl Config {
         {
             dataset.path = at(&dataset.path);
             dataset.media_root = dataset.media_root.as_deref().map(at);
+            if let Some(labels) = &mut dataset.labels {
+                labels.path = at(&labels.path);
+            }
         }
     }
 
@@ -422,6 +425,7 @@ impl Config {
         let unknown = |name: &&String| !self.domains.iter().any(|domain| domain.name == **name);
         if let Some(name) = mix.hold.iter().find(unknown)
             && !self.is_pending()
+            && self.domains_of.is_plain()
         {
             return Err(format!("mix.hold: there is no domain \"{name}\""));
         }
@@ -430,10 +434,16 @@ impl Config {
         {
             return Err(format!("mix.layer = {layer} is not among extract.layers"));
         }
-        if self.is_pending() {
+        if self.is_pending() || !self.domains_of.is_plain() {
             return Ok(());
         }
         self.check_shares()
+    }
+
+    /// Checks what rests on domains that were put in place of others.
+    pub(crate) fn check_domains(&self) -> Result<(), String> {
+        datasets::check(&self.domains, false)?;
+        self.check_mix()
     }
 
     /// Checks what solving will ask for, which is better known before hours of extraction than after. A run that was

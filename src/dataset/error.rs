@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::labels::LabelsProblem;
 use super::parquet::error::ParquetProblem;
 use crate::blob::is_no_file;
 use crate::blob::{shown, url_of};
@@ -179,6 +180,9 @@ pub enum DatasetProblem {
     /// A parquet file that cannot be read.
     #[error(transparent)]
     Parquet(#[from] ParquetProblem),
+    /// Labels that do not fit.
+    #[error(transparent)]
+    Labels(Box<LabelsProblem>),
     /// The filter keeps no row.
     #[error(
         "the filter keeps none of its {rows} rows; `{key}` most often is {}",

@@ -20,6 +20,8 @@ mod gzip;
 mod irregularity;
 mod joined;
 mod json_rows;
+mod labelled;
+pub(crate) mod labels;
 mod listing;
 mod llava;
 mod media_root;
@@ -45,6 +47,8 @@ pub use formats::{format_names, is_format};
 pub use gzip::remove_copies;
 pub use irregularity::Irregularity;
 pub use json_rows::{MAX_ROW_BYTES, MAX_ROW_VALUES};
+pub use labelled::{Shared, share};
+pub use labels::{CellRows, Labels, LabelsProblem};
 pub use order::order;
 pub use parquet::ParquetProblem;
 pub use peek::{NotADataset, Peek, Shape, peek};
@@ -69,6 +73,8 @@ pub struct Sample {
     pub turns: Vec<Turn>,
     /// One for every placeholder in the turns, in the order of the placeholders.
     pub media: Vec<Media>,
+    /// Its `data_source`, where the row has one: the collection that it was taken from.
+    pub data_source: Option<String>,
     /// What is odd about the row, and was taken for what it plainly means.
     pub irregularities: Vec<Irregularity>,
 }
@@ -179,6 +185,8 @@ pub struct DatasetSpec {
     pub filter: Option<Filter>,
     /// Which part of these; by default all.
     pub sampling_strategy: Option<SamplingStrategy>,
+    /// Which of these, by their labels; by default all.
+    pub labels: Option<Labels>,
 }
 
 impl DatasetSpec {
@@ -196,6 +204,7 @@ impl DatasetSpec {
             || self
                 .sampling_strategy
                 .is_some_and(|strategy| strategy != SamplingStrategy::All)
+            || self.labels.is_some()
     }
 }
 
@@ -219,11 +228,14 @@ pub fn open_with(
     spec: &DatasetSpec,
     progress: Progress<'_>,
 ) -> Result<Box<dyn Dataset>, DatasetError> {
-    joined::open(spec, progress)
-        .map(|files| sampling::sampled(files, spec.sampling_strategy))
-        .map_err(|problem| DatasetError {
-            name: spec.name.clone(),
-            path: spec.path.clone(),
-            problem,
-        })
+    let opened = match &spec.labels {
+        None => joined::open(spec, progress)
+            .map(|files| sampling::sampled(files, spec.sampling_strategy)),
+        Some(labels) => labelled::open(spec, labels, progress),
+    };
+    opened.map_err(|problem| DatasetError {
+        name: spec.name.clone(),
+        path: spec.path.clone(),
+        problem,
+    })
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -125,7 +126,7 @@ pub(super) fn sampled(
         Some(SamplingStrategy::Random(amount)) => {
             let mut rows = order(len, SEED, amount.of(len));
             rows.sort_unstable();
-            Chosen::These(rows.into_boxed_slice())
+            Chosen::These(rows.into())
         }
     };
     let text = format!(
@@ -134,6 +135,20 @@ pub(super) fn sampled(
         strategy.unwrap_or(SamplingStrategy::All)
     );
     let fingerprint = blake3::hash(text.as_bytes()).to_hex().to_string();
+    part(all.into(), rows, fingerprint)
+}
+
+/// These rows of a dataset, by their place in it; what they are called is the caller's.
+pub(super) fn these(
+    all: Arc<dyn Dataset>,
+    rows: Arc<[u64]>,
+    fingerprint: String,
+) -> Box<dyn Dataset> {
+    part(all, Chosen::These(rows), fingerprint)
+}
+
+fn part(all: Arc<dyn Dataset>, rows: Chosen, fingerprint: String) -> Box<dyn Dataset> {
+    let len = all.len();
     let mut faults = all.faults().to_vec();
     for fault in &mut faults {
         fault.scale(rows.len(), len);
@@ -147,7 +162,7 @@ pub(super) fn sampled(
 }
 
 struct Sampled {
-    all: Box<dyn Dataset>,
+    all: Arc<dyn Dataset>,
     rows: Chosen,
     fingerprint: String,
     faults: Vec<Fault>,
@@ -155,7 +170,7 @@ struct Sampled {
 
 enum Chosen {
     Range { start: u64, len: u64 },
-    These(Box<[u64]>),
+    These(Arc<[u64]>),
 }
 
 impl Chosen {

@@ -79,6 +79,7 @@ pub fn prepare(
         source.spec.path = subset.path;
         source.spec.filter = None;
         source.spec.sampling_strategy = None;
+        source.spec.labels = None;
         source.spec.format = None;
         source.rows = Some(subset.rows);
     }
@@ -143,6 +144,9 @@ fn misfit(
         .is_some_and(|filter| !filter.is_empty())
     {
         return Some("its filter keeps only part of the file");
+    }
+    if spec.labels.is_some() {
+        return Some("its labels keep only a cell of it");
     }
     if spec.is_part() {
         return Some("its sampling strategy takes only part of the file");

@@ -11,7 +11,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::{Protocol, TooLong};
 use crate::dataset::{Dataset, Media, MediaKind, Sample};
 use crate::media::{self, Clip, ClipKind, FrameRounding, MediaError, Size, Tiles};
-use crate::prompt::{Prompt, PromptError, Prompter};
+use crate::prompt::{Prompt, PromptError, Prompter, Tokens};
 use crate::store::Failure;
 use crate::vlm::{self, Extent, Input, Processor, Shape, Visual};
 
@@ -25,9 +25,14 @@ const BYTES_PER_TOKEN: usize = 32;
 /// The most times that a sample is halved to fit.
 const HALVINGS: u32 = 16;
 
+/// The most tokens of a sample's pictures where no text is read and so no context limits them: their pixels are some
+/// 200 MB at most.
+const MAX_PICTURE_TOKENS: usize = 1 << 18;
+
 /// Prepares samples for one checkpoint; shared by all worker threads.
 pub struct Preparer {
-    prompter: Prompter,
+    /// What reads text; `None` where only pictures and clips are looked at.
+    prompter: Option<Prompter>,
     processor: Box<dyn Processor>,
     rounding: FrameRounding,
     max_tokens: usize,
@@ -46,7 +51,7 @@ impl Preparer {
         let context = checkpoint.family.language().max_position_embeddings;
         let processor = vlm::processor(checkpoint, &options.processor);
         Ok(Self {
-            prompter: Prompter::new(checkpoint)?,
+            prompter: Some(Prompter::new(checkpoint)?),
             rounding: processor.frame_rounding(),
             processor,
             max_tokens: options.max_tokens.unwrap_or(MAX_TOKENS).min(context),
@@ -54,6 +59,23 @@ impl Preparer {
             clips: Mutex::default(),
             machine_fault: OnceLock::new(),
         })
+    }
+
+    /// A preparer for a model that sees pictures and clips and reads no text. Those of each kind are an input of their
+    /// own, as of modalities that are passed alone; `options` about text mean nothing. A sample without any is a failure.
+    pub fn of_pictures(processor: Box<dyn Processor>, options: Options) -> Self {
+        Self {
+            prompter: None,
+            rounding: processor.frame_rounding(),
+            processor,
+            max_tokens: options.max_tokens.unwrap_or(MAX_PICTURE_TOKENS),
+            options: Options {
+                protocol: Protocol::Separate,
+                ..options
+            },
+            clips: Mutex::default(),
+            machine_fault: OnceLock::new(),
+        }
     }
 
     /// How samples are prepared.
@@ -91,6 +113,9 @@ impl Preparer {
         size: &mut dyn FnMut(&Media) -> Result<Size, MediaError>,
     ) -> Result<Measured, String> {
         self.check_extent(&sample)?;
+        if self.prompter.is_none() && sample.media.is_empty() {
+            return Err("it has neither pictures nor clips".into());
+        }
         let prompt = self.prompt(&sample).map_err(|error| error.to_string())?;
         let media = self.in_order(sample.media, &prompt);
         let sources = media
@@ -135,13 +160,20 @@ impl Preparer {
                 .filter(|media| media.kind == kind)
                 .count()
         };
+        let of_text = |most: usize| {
+            if self.prompter.is_some() {
+                most
+            } else {
+                usize::MAX
+            }
+        };
         for (count, what, most) in [
             (
                 bytes,
                 "bytes of text",
-                self.max_tokens.saturating_mul(BYTES_PER_TOKEN),
+                of_text(self.max_tokens.saturating_mul(BYTES_PER_TOKEN)),
             ),
-            (sample.turns.len(), "turns", self.max_tokens),
+            (sample.turns.len(), "turns", of_text(self.max_tokens)),
             (of_kind(MediaKind::Image), "pictures", self.max_tokens),
             (of_kind(MediaKind::Video), "clips", self.max_tokens),
         ] {
@@ -180,15 +212,16 @@ impl Preparer {
     }
 
     fn prompt(&self, sample: &Sample) -> Result<Prompt, PromptError> {
+        let Some(prompter) = &self.prompter else {
+            return Ok(Prompt::default());
+        };
         let kinds: Vec<MediaKind> = sample.media.iter().map(|media| media.kind).collect();
+        let spans = self.options.spans;
         match self.options.protocol {
-            Protocol::Joint => {
-                let spans = self.options.spans;
-                self.prompter.encode(&sample.turns, &kinds, spans)
-            }
+            Protocol::Joint => prompter.encode(&sample.turns, &kinds, spans),
             Protocol::Separate => {
-                self.prompter.check(&kinds)?;
-                self.prompter.encode_text(&sample.turns, self.options.spans)
+                prompter.check(&kinds)?;
+                prompter.encode_text(&sample.turns, spans)
             }
         }
     }
@@ -218,7 +251,9 @@ impl Preparer {
 
     /// What sets the limit on tokens.
     fn whose_limit(&self) -> &'static str {
-        if self.options.max_tokens.unwrap_or(MAX_TOKENS) == self.max_tokens {
+        if self.prompter.is_none() {
+            "the limit on pictures"
+        } else if self.options.max_tokens.unwrap_or(MAX_TOKENS) == self.max_tokens {
             "extract.max_tokens"
         } else {
             "the checkpoint's context"
@@ -305,7 +340,10 @@ impl Preparer {
                 let alone = visuals.extract_if(.., |(found, _)| *found == kind);
                 inputs.push(Input {
                     visuals: alone.map(|(_, visual)| visual).collect(),
-                    tokens: self.prompter.bare(kind, count),
+                    tokens: match &self.prompter {
+                        Some(prompter) => prompter.bare(kind, count),
+                        None => Tokens::visual(kind, 0, count),
+                    },
                 });
             }
         }

@@ -11,6 +11,7 @@ mod spans;
 mod template;
 mod tokens;
 mod training;
+mod words;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -25,6 +26,7 @@ use template::ChatTemplate;
 
 pub use template::MAX_RENDERED;
 pub use tokens::{Place, Prompt, Tokens};
+pub use words::WordEncoder;
 
 /// Why a conversation cannot be turned into tokens.
 #[derive(Debug, thiserror::Error)]
@@ -219,15 +221,12 @@ impl Prompter {
 
     /// `count` positions of pictures, or of videos, with nothing around them.
     pub fn bare(&self, kind: MediaKind, count: usize) -> Tokens {
-        let (id, place) = match kind {
-            MediaKind::Image => (self.image, Place::Image),
-            MediaKind::Video => (self.video.unwrap_or(0), Place::Video),
+        let id = match kind {
+            MediaKind::Image => self.image,
+            MediaKind::Video => self.video.unwrap_or(0),
         };
         let id = if self.placeholders_have_ids { id } else { 0 };
-        Tokens {
-            ids: vec![id; count],
-            places: vec![place; count],
-        }
+        Tokens::visual(kind, id, count)
     }
 
     /// Whether the family knows all kinds of media that a sample has.

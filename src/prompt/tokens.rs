@@ -34,8 +34,22 @@ pub struct Tokens {
     pub places: Vec<Place>,
 }
 
-/// A tokenised conversation with a single placeholder per picture or video.
-#[derive(Clone, Debug)]
+impl Tokens {
+    /// `count` positions of pictures, or of videos, with nothing around them.
+    pub(crate) fn visual(kind: MediaKind, id: u32, count: usize) -> Self {
+        let place = match kind {
+            MediaKind::Image => Place::Image,
+            MediaKind::Video => Place::Video,
+        };
+        Self {
+            ids: vec![id; count],
+            places: vec![place; count],
+        }
+    }
+}
+
+/// A tokenised conversation with a single placeholder per picture or video; by default one of nothing.
+#[derive(Clone, Debug, Default)]
 pub struct Prompt {
     pub(super) tokens: Tokens,
     pub(super) media: Vec<MediaKind>,

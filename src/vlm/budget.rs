@@ -108,6 +108,12 @@ impl Footprint {
         Self::new(Widths::of_language(&config.language), tower, dtype)
     }
 
+    /// Of a tower alone, whose patches are all its positions.
+    pub(super) fn of_tower(hidden: usize, inner: usize, gated: bool, dtype: DType) -> Self {
+        let tower = Widths::of_tower(hidden, inner, gated);
+        Self::new(tower, tower, dtype)
+    }
+
     fn new(language: Widths, tower: Widths, dtype: DType) -> Self {
         let bytes = |widths: Widths| (widths.alive() * dtype.size_in_bytes()) as u64;
         Self {

@@ -9,6 +9,7 @@ pub mod attention;
 pub mod budget;
 mod cost;
 pub mod device;
+pub mod embed;
 #[doc = include_str!("fast_path.md")]
 pub mod fast_path {}
 mod kernels;
@@ -139,6 +140,13 @@ pub enum Shape {
     Llava(llava::packing::Shape),
     /// The Qwen-VL models' grid.
     QwenVl(qwen_vl::Grid),
+    /// Each picture or frame as one tile, for a model that embeds it.
+    Whole {
+        /// Pictures or frames.
+        tiles: usize,
+        /// Patches of each.
+        tokens: usize,
+    },
 }
 
 impl Shape {
@@ -147,6 +155,7 @@ impl Shape {
         match self {
             Self::Llava(shape) => shape.tokens(),
             Self::QwenVl(grid) => grid.tokens(),
+            Self::Whole { tiles, tokens } => tiles * tokens,
         }
     }
 
@@ -155,6 +164,7 @@ impl Shape {
         match self {
             Self::Llava(shape) => shape.tiles(),
             Self::QwenVl(grid) => grid.tiles(),
+            Self::Whole { tiles, .. } => *tiles,
         }
     }
 

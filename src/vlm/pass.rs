@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
+use super::embed::Units;
 use super::language::decoder::{Decoder, Positions};
 use super::ops::rows;
 use super::pool::{Pooled, Pooler};
@@ -16,6 +17,7 @@ pub struct Pass(State);
 #[derive(Debug)]
 enum State {
     Queued(Pooled),
+    Units(Units),
     Done(PooledBatch),
     #[cfg(test)]
     Later(super::testing::Later),
@@ -25,6 +27,11 @@ impl Pass {
     /// A pass that is over already.
     pub fn done(pooled: PooledBatch) -> Self {
         Self(State::Done(pooled))
+    }
+
+    /// A pass of a model that embeds pictures.
+    pub(super) fn of_units(units: Units) -> Self {
+        Self(State::Units(units))
     }
 
     /// A pass that is over once it is waited for.
@@ -37,6 +44,7 @@ impl Pass {
     pub fn is_done(&self) -> bool {
         match &self.0 {
             State::Queued(pooled) => pooled.is_computed(),
+            State::Units(units) => units.is_computed(),
             State::Done(_) => true,
             #[cfg(test)]
             State::Later(later) => later.is_done(),
@@ -50,6 +58,7 @@ impl Pass {
     pub fn finish(self) -> std::result::Result<PooledBatch, VlmError> {
         match self.0 {
             State::Queued(pooled) => Ok(pooled.finish()?),
+            State::Units(units) => Ok(units.finish()?),
             State::Done(pooled) => Ok(pooled),
             #[cfg(test)]
             State::Later(later) => later.finish(),

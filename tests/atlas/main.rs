@@ -1,7 +1,11 @@
-//! MixAtlas: what labels, proxies and searches do, without the command line.
+//! MixAtlas: what the parts of the atlas do, each against a reference or by its behaviour.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod builtin;
+mod embed;
 mod proxy;
 mod runner;
+
+#[path = "../support/places.rs"]
+mod places;

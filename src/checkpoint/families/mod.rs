@@ -1,5 +1,6 @@
 //! The checkpoint families. A new one is one file (or folder) here, a variant of [`Family`] and a line in `KINDS`.
 
+pub mod embedding;
 mod language;
 pub mod llava;
 mod preprocess;
@@ -7,7 +8,7 @@ pub mod qwen_vl;
 mod vit;
 
 pub use language::LanguageConfig;
-pub use preprocess::Pixels;
+pub use preprocess::{Fit, Pixels};
 pub use vit::Tower;
 
 use super::check::Expected;

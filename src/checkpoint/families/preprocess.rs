@@ -90,7 +90,7 @@ impl Files {
 
 /// How a processor gives a picture of any shape the tower's square.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fit {
+pub enum Fit {
     /// Resized to the square, whatever its ratio.
     Squash,
     /// The shorter edge is resized and the middle cut out.

@@ -183,6 +183,17 @@ pub(super) fn tensors(
             }
         }
     }
+    tensors.extend(layer_tensors(prefix, [hidden, inner], layers));
+    tensors
+}
+
+/// Names (under `prefix`) and shapes of the tensors of so many layers, which are alike in all transformers of both.
+pub(super) fn layer_tensors(
+    prefix: &str,
+    [hidden, inner]: [usize; 2],
+    layers: usize,
+) -> Vec<(String, Vec<usize>)> {
+    let mut tensors = Vec::new();
     for layer in 0..layers {
         let linears = [
             ("self_attn.q_proj", hidden, hidden),

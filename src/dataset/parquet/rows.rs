@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::cache::CachedFile;
 use super::chunk::Chunk;
-use super::columns::{MEDIA, View, is_media};
+use super::columns::{DATA_SOURCE, MEDIA, View, is_media};
 use super::group::Group;
 use super::kept::Kept;
 use super::media::shown;
@@ -107,6 +107,8 @@ impl ParquetRows {
             let mut value = match value(key, cells, 0, &mut budget) {
                 // Sound itself, of which nothing is asked but whether it is there.
                 Err(SampleProblem::NotUtf8 { .. }) if row::is_sound(key) => Value::Bool(true),
+                // No conversation is unusable for want of where it was taken from.
+                Err(_) if key == DATA_SOURCE => continue,
                 value => value?,
             };
             if row::is_list_of_turns(key) {

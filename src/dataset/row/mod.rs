@@ -71,7 +71,7 @@ pub(super) fn is_list_of_turns(key: &str) -> bool {
 
 /// Whether a key is looked at besides those of turns and media, so that a container has to hand it over.
 pub(super) fn is_beside_turns(key: &str) -> bool {
-    let keys = [ID, query::RESPONSE, query::HISTORY];
+    let keys = [ID, DATA_SOURCE, query::RESPONSE, query::HISTORY];
     keys.contains(&key) || messages::SYSTEM.contains(&key) || is_sound(key)
 }
 
@@ -82,6 +82,8 @@ pub(super) fn is_sound(key: &str) -> bool {
 
 /// What a row is called.
 const ID: &str = "id";
+/// Where a row was taken from.
+const DATA_SOURCE: &str = "data_source";
 
 /// A picture or a video that a row names or brings along.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +157,10 @@ pub(super) fn sample(
         id: id.clone(),
         turns,
         media,
+        data_source: object
+            .get(DATA_SOURCE)
+            .and_then(Value::as_str)
+            .map(str::to_owned),
         irregularities,
     })
 }

@@ -47,6 +47,7 @@ fn shards_of(name: &str, path: &Path, rows: usize) -> Vec<ShardWork> {
         filter: None::<Filter>,
         format: None,
         sampling_strategy: None,
+        labels: None,
     };
     let dataset = DatasetWork::open(&spec, &extract, "checkpoint", &settings, &|_, _| {});
     dataset.unwrap().all_shards().collect()

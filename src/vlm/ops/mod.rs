@@ -5,7 +5,7 @@
 //! around a matrix product on many cores they would take as long as the product itself.
 
 mod activation;
-mod gemm;
+pub(crate) mod gemm;
 mod linear;
 mod norm;
 mod patches;

@@ -75,7 +75,7 @@ impl QwenVl {
 }
 
 /// The slices of a picture or clip, each of `depth` frames: the last frame is repeated where they do not divide.
-fn slices(visual: &Visual, depth: usize) -> candle_core::Result<Vec<Slice<'_>>> {
+pub(super) fn slices(visual: &Visual, depth: usize) -> candle_core::Result<Vec<Slice<'_>>> {
     let grid = visual.shape.qwen_vl();
     let frames: Vec<&[u8]> = visual.tiles.iter().collect();
     let Some(last) = frames.last().filter(|_| frames.len() == grid.frames) else {

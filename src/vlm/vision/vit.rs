@@ -8,10 +8,19 @@ use candle_transformers::models::siglip::VisionConfig;
 
 use crate::checkpoint::Tower;
 use crate::vlm::VlmError;
-use crate::vlm::attention::{Packing, attention, try_out};
+use crate::vlm::attention::{Packing, try_out};
 use crate::vlm::kernels;
 use crate::vlm::loader::Loader;
 use crate::vlm::ops::{Activation, Corner, Linear, Norm, Patches, rows};
+use crate::vlm::vision::encoder::{Encoder, EncoderConfig};
+
+/// The activation inside the MLPs.
+pub(crate) fn activation(tower: Tower) -> Activation {
+    match tower {
+        Tower::Siglip => Activation::GeluTanh,
+        Tower::Clip => Activation::GeluQuick,
+    }
+}
 
 /// The tower's weights on their device.
 pub struct Vit {
@@ -20,23 +29,12 @@ pub struct Vit {
     position_embedding: Tensor,
     /// CLIP's norm before the layers. Where it is, there is a class token.
     pre_norm: Option<Norm>,
-    activation: Activation,
-    layers: Vec<Layer>,
-    heads: usize,
+    encoder: Encoder,
     image_size: usize,
     patch: usize,
     side: usize,
     patches: Patches,
     device: Device,
-}
-
-struct Layer {
-    norm1: Norm,
-    qkv: Linear,
-    out: Linear,
-    norm2: Norm,
-    fc1: Linear,
-    fc2: Linear,
 }
 
 impl Vit {
@@ -83,19 +81,18 @@ impl Vit {
             .then(|| loader.layer_norm(&format!("{prefix}.pre_layrnorm"), d, config.layer_norm_eps))
             .transpose()?
             .map(Norm::from);
-        let layers = (0..used)
-            .map(|i| Layer::load(config, &format!("{prefix}.encoder.layers.{i}"), loader))
-            .collect::<Result<_, _>>()?;
+        let layers = EncoderConfig {
+            d,
+            inner: config.intermediate_size,
+            heads: config.num_attention_heads,
+            eps: config.layer_norm_eps,
+            activation: activation(tower),
+        };
         Ok(Self {
             patch_embedding: patches.embedding(&weight, bias)?,
             position_embedding,
             pre_norm,
-            activation: match tower {
-                Tower::Siglip => Activation::GeluTanh,
-                Tower::Clip => Activation::GeluQuick,
-            },
-            layers,
-            heads: config.num_attention_heads,
+            encoder: Encoder::load(layers, used, &format!("{prefix}.encoder"), loader)?,
             image_size: config.image_size,
             patch,
             side,
@@ -117,8 +114,7 @@ impl Vit {
     pub fn forward(&self, tiles: &[&[u8]]) -> candle_core::Result<Tensor> {
         let (count, patches) = (tiles.len(), self.side * self.side);
         let (tokens, d) = self.position_embedding.dims2()?;
-        let packing = Packing::new(&vec![tokens; count], false, &self.device)?;
-        let x = self.run(&self.cut(tiles)?, &packing)?;
+        let x = self.states(tiles)?;
         if tokens == patches {
             return Ok(x);
         }
@@ -133,35 +129,39 @@ impl Vit {
             .reshape((count * patches, d))
     }
 
-    /// From the pixels of the tokens to the last layer's output. Each norm is computed along with the sum that it is
-    /// of, where there is one.
+    /// Tokens of a tile: its patches and, where there is one, the class token in front of them.
+    pub(crate) fn tokens(&self) -> candle_core::Result<usize> {
+        self.position_embedding.dim(0)
+    }
+
+    /// As [`Self::forward`], `[tiles · tokens, d]` with the class tokens.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub(crate) fn states(&self, tiles: &[&[u8]]) -> candle_core::Result<Tensor> {
+        let packing = Packing::new(&vec![self.tokens()?; tiles.len()], false, &self.device)?;
+        self.run(&self.cut(tiles)?, &packing)
+    }
+
+    /// From the pixels of the tokens to the last layer's output.
     fn run(&self, pixels: &Tensor, packing: &Packing) -> candle_core::Result<Tensor> {
         let (embedding, position) = (&self.patch_embedding, &self.position_embedding);
-        let Some((first, others)) = self.layers.split_first() else {
+        let Some(first) = self.encoder.first_norm() else {
             let x = embedding.forward_residual(pixels, position)?;
             return self
                 .pre_norm
                 .as_ref()
                 .map_or(Ok(x.clone()), |norm| norm.forward(&x));
         };
-        let [mut x, mut normed] = match &self.pre_norm {
+        let input = match &self.pre_norm {
             Some(norm) => {
                 let [_, x] = embedding.forward_residual_normed(pixels, position, norm)?;
-                let normed = first.norm1.forward(&x)?;
+                let normed = first.forward(&x)?;
                 [x, normed]
             }
-            None => embedding.forward_residual_normed(pixels, position, &first.norm1)?,
+            None => embedding.forward_residual_normed(pixels, position, first)?,
         };
-        let mut layer = first;
-        for next in others {
-            let (attended, inner) = layer.forward([&x, &normed], self, packing)?;
-            [x, normed] = layer
-                .fc2
-                .forward_residual_normed(&inner, &attended, &next.norm1)?;
-            layer = next;
-        }
-        let (attended, inner) = layer.forward([&x, &normed], self, packing)?;
-        layer.fc2.forward_residual(&inner, &attended)
+        self.encoder.forward(input, packing)
     }
 
     /// Normalised pixels `[tiles · tokens, 3 · patch²]` of each tile's patches, row by row. Where there is a class
@@ -189,46 +189,5 @@ impl Vit {
             })
             .collect();
         self.patches.cut(tiles, &corners)
-    }
-}
-
-impl Layer {
-    fn load(config: &VisionConfig, prefix: &str, loader: Loader<'_>) -> Result<Self, VlmError> {
-        let (d, inner, eps) = (
-            config.hidden_size,
-            config.intermediate_size,
-            config.layer_norm_eps,
-        );
-        let attention = format!("{prefix}.self_attn");
-        let projections = [("q_proj", d), ("k_proj", d), ("v_proj", d)];
-        Ok(Self {
-            norm1: loader
-                .layer_norm(&format!("{prefix}.layer_norm1"), d, eps)?
-                .into(),
-            qkv: loader.stacked(&attention, d, &projections, true)?,
-            out: loader.linear(&format!("{attention}.out_proj"), [d, d], true)?,
-            norm2: loader
-                .layer_norm(&format!("{prefix}.layer_norm2"), d, eps)?
-                .into(),
-            fc1: loader.linear(&format!("{prefix}.mlp.fc1"), [d, inner], true)?,
-            fc2: loader.linear(&format!("{prefix}.mlp.fc2"), [inner, d], true)?,
-        })
-    }
-
-    /// From `x` and its norm to the sum behind attention, and what the last linear layer adds to it.
-    fn forward(
-        &self,
-        [x, normed]: [&Tensor; 2],
-        tower: &Vit,
-        packing: &Packing,
-    ) -> candle_core::Result<(Tensor, Tensor)> {
-        let heads = tower.heads;
-        let [q, k, v] = self.qkv.forward_qkv(normed, heads, heads, None)?;
-        let attended = attention(&q, &k, &v, packing)?;
-        let [x, normed] = self
-            .out
-            .forward_residual_normed(&attended, x, &self.norm2)?;
-        let inner = self.fc1.forward_activated(&normed, tower.activation)?;
-        Ok((x, inner))
     }
 }

@@ -1,0 +1,12 @@
+//! The two axes: which concept a sample's pictures show, and which task its conversation sets.
+
+mod file;
+mod gathered;
+pub mod kmeans;
+mod merge;
+pub mod names;
+pub mod tasks;
+
+pub use file::{Meaning, WriteError, labels_path, write};
+pub use gathered::{Ids, Label, Labelled};
+pub use merge::{Concepts, Join, Merged, cell_name, merge};

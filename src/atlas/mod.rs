@@ -17,7 +17,9 @@ pub mod chance;
 pub mod embed;
 mod grid;
 pub mod label;
+mod mixture;
 pub mod proxy;
+pub mod replay;
 pub mod runner;
 pub mod search;
 pub mod space;
@@ -27,4 +29,5 @@ pub mod surrogate;
 mod testing;
 
 pub use grid::{Cell, CellDataset, Grid, GridError, StoredGrid};
+pub use mixture::mixture;
 pub use study::{Outcome, Predicted, Trial};

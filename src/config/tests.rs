@@ -182,6 +182,12 @@ fn the_configs_of_the_repository_can_be_read() {
     let paper = shipped("llava_onevision_0.5b.toml");
     assert_eq!(names(&paper), six[..5]);
     assert_shares(&paper);
+    for name in ["atlas_llava_next.toml", "atlas_llama_factory.toml"] {
+        let config = shipped(name);
+        let proxy = config.atlas.unwrap().proxy;
+        let program = Path::new(&proxy.command[0]);
+        assert!(program.is_absolute() && program.is_file(), "{program:?}");
+    }
     let video = shipped("llava_onevision_video_0.5b.toml");
     assert_eq!(names(&video), six);
     assert_eq!(video.video.sampling, SamplingName::LlavaNext);

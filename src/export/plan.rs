@@ -94,7 +94,7 @@ impl Plan {
 
     /// The folder of media, for trainers that take one for all datasets: [`prepare()`](super::prepare()) sees to it that
     /// there is one.
-    pub(super) fn media_root(&self) -> Result<String, ExportError> {
+    pub(crate) fn media_root(&self) -> Result<String, ExportError> {
         let root = self.used().next().map(|(_, dataset)| dataset.media_root());
         Ok(quote::path(&root.unwrap_or_default())?.to_owned())
     }

@@ -267,15 +267,26 @@ impl Mixture {
         Ok(mixture)
     }
 
-    /// The mixture of weights that were found in another way than from centroids.
+    /// A mixture of domains whose weights come from elsewhere than from centroids. Baselines are the even shares, and the
+    /// human ones where all domains have one.
     ///
     /// # Errors
-    /// When weights are negative or do not sum to 1, or a baseline is of another number of domains.
-    pub(crate) fn of_weights(
+    /// When the weights are no shares that sum to 1.
+    pub fn of_domains(
         method: &str,
         domains: Vec<MixtureDomain>,
-        baselines: BTreeMap<String, Vec<f64>>,
+        provenance: Provenance,
     ) -> Result<Self, MixtureError> {
+        let even = 1.0 / domains.len() as f64;
+        let mut baselines = BTreeMap::from([(Uniform::NAME.to_owned(), vec![even; domains.len()])]);
+        let human: Option<Vec<f64>> = domains.iter().map(|domain| domain.human).collect();
+        if let Some(human) = human
+            && let sum = total(human.iter().copied())
+            && sum > 0.0
+        {
+            let shares = human.iter().map(|share| share / sum).collect();
+            baselines.insert(Human::NAME.to_owned(), shares);
+        }
         let mixture = Self {
             format: FORMAT,
             method: method.to_owned(),
@@ -284,7 +295,7 @@ impl Mixture {
             uncertainty: None,
             domains,
             baselines,
-            provenance: Provenance::unknown(),
+            provenance,
         };
         mixture.check()?;
         Ok(mixture)

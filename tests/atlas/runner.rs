@@ -353,3 +353,34 @@ fn what_is_told_by_hand_meanwhile_counts() {
     );
     assert_eq!(study.told(), 10);
 }
+
+#[test]
+fn a_batch_system_is_given_what_is_pending_and_then_new_trials() {
+    let study = Study::new();
+    let good = proxy(good);
+    let runner = runner(&study, &good);
+    assert_eq!(runner.next_trials(4).unwrap(), [1, 2, 3, 4]);
+    for number in [1, 3] {
+        runner.run_one(number).unwrap();
+    }
+    assert_eq!(runner.next_trials(1).unwrap(), [2]);
+    assert_eq!(runner.next_trials(4).unwrap(), [2, 4, 5, 6]);
+    runner.run().unwrap();
+    assert!(runner.next_trials(4).unwrap().is_empty());
+    assert_eq!(study.trials.lock().unwrap().len(), 10);
+    // The last five fail.
+    let more = Runner {
+        until: 20,
+        ..runner
+    };
+    for number in more.next_trials(5).unwrap() {
+        study
+            .tell(number, Outcome::Failed("broken".into()))
+            .unwrap();
+    }
+    let error = more.next_trials(5).unwrap_err().to_string();
+    assert!(
+        error.contains("5 trials failed in a row") && error.contains("broken"),
+        "{error}"
+    );
+}

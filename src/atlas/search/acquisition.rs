@@ -158,7 +158,11 @@ mod tests {
     #[test]
     fn the_schedule_is_that_of_srinivas() {
         // 2 ln(16 × 100 × π² / 0.6) / 5.
-        assert!((beta(16, 10) - 4.071_217_721_5).abs() < 1e-9, "{}", beta(16, 10));
+        assert!(
+            (beta(16, 10) - 4.071_217_721_5).abs() < 1e-9,
+            "{}",
+            beta(16, 10)
+        );
         assert!(beta(16, 11) > beta(16, 10) && beta(0, 1) > 0.0);
     }
 }

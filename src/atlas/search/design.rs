@@ -13,7 +13,11 @@ const SAME: f64 = 1e-6;
 /// The next point of the design, `taken` being those that there are: today's mixture, shares by size, equal shares, and
 /// then of many draws of one strength after the other the one furthest (maximin, in roots of shares) from those taken.
 pub(super) fn next(space: &Space, taken: &[Vec<f64>], seed: u64) -> Vec<f64> {
-    let is_new = |point: &Vec<f64>| taken.iter().all(|other| space.distance(point, other) > SAME);
+    let is_new = |point: &Vec<f64>| {
+        taken
+            .iter()
+            .all(|other| space.distance(point, other) > SAME)
+    };
     let first = [
         space.today_point().to_vec(),
         space.size_point().to_vec(),
@@ -38,7 +42,12 @@ pub(super) fn next(space: &Space, taken: &[Vec<f64>], seed: u64) -> Vec<f64> {
 
 /// A draw around the shares by size, of the strength that the `number` of the draw has.
 pub(super) fn around_size(space: &Space, number: usize, chance: &mut Chance) -> Vec<f64> {
-    draw(space, space.size_point(), STRENGTHS[number % STRENGTHS.len()], chance)
+    draw(
+        space,
+        space.size_point(),
+        STRENGTHS[number % STRENGTHS.len()],
+        chance,
+    )
 }
 
 /// A draw from all points alike (bounds bind what would be beyond them).
@@ -97,7 +106,12 @@ mod tests {
         assert_eq!(design[2], [0.25; 4]);
         for (i, point) in design.iter().enumerate() {
             assert!(space.point_of(&space.weights(point)).is_ok(), "{point:?}");
-            assert!(design[..i].iter().all(|other| space.distance(point, other) > 0.03), "{i}");
+            assert!(
+                design[..i]
+                    .iter()
+                    .all(|other| space.distance(point, other) > 0.03),
+                "{i}"
+            );
         }
     }
 
@@ -111,7 +125,9 @@ mod tests {
                 .fold(f64::INFINITY, f64::min)
         };
         let mut chance = Chance::new(9);
-        let draws: Vec<Vec<f64>> = (0..17).map(|i| around_size(&space, i, &mut chance)).collect();
+        let draws: Vec<Vec<f64>> = (0..17)
+            .map(|i| around_size(&space, i, &mut chance))
+            .collect();
         assert!(least(&design(1)[3..]) > 2.0 * least(&draws));
     }
 

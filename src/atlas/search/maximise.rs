@@ -43,7 +43,9 @@ pub(super) fn maximise(
     for start in starts {
         // A share of 0 would stay 0 in all draws.
         let pairs = start.iter().zip(&even);
-        let mean: Vec<f64> = pairs.map(|(start, even)| 0.95 * start + 0.05 * even).collect();
+        let mean: Vec<f64> = pairs
+            .map(|(start, even)| 0.95 * start + 0.05 * even)
+            .collect();
         for i in 0..AROUND {
             let strength = [2.0, 10.0, 50.0][i % 3];
             candidates.push(draw(space, &mean, strength, chance));
@@ -59,7 +61,10 @@ pub(super) fn maximise(
         if moved.len() == MOVED {
             break;
         }
-        if moved.iter().all(|(_, other)| space.distance(point, other) > DIFFERENT) {
+        if moved
+            .iter()
+            .all(|(_, other)| space.distance(point, other) > DIFFERENT)
+        {
             moved.push((scores[i], point.clone()));
         }
     }
@@ -134,7 +139,11 @@ mod tests {
         let score = |points: &[Vec<f64>]| -> Vec<f64> {
             let squared = |point: &Vec<f64>| {
                 let weights = space.weights(point);
-                weights.iter().zip(target).map(|(a, b)| -(a - b).powi(2)).sum()
+                weights
+                    .iter()
+                    .zip(target)
+                    .map(|(a, b)| -(a - b).powi(2))
+                    .sum()
             };
             points.iter().map(squared).collect()
         };
@@ -145,7 +154,11 @@ mod tests {
 
     #[test]
     fn the_top_is_found_inside_and_on_the_border() {
-        for target in [[0.1, 0.2, 0.3, 0.4], [0.0, 0.0, 1.0, 0.0], [0.5, 0.0, 0.0, 0.5]] {
+        for target in [
+            [0.1, 0.2, 0.3, 0.4],
+            [0.0, 0.0, 1.0, 0.0],
+            [0.5, 0.0, 0.0, 0.5],
+        ] {
             let weights = found(&Search::default(), &target, 1);
             for (weight, target) in weights.iter().zip(target) {
                 assert!((weight - target).abs() < 0.01, "{weights:?}");
@@ -168,7 +181,9 @@ mod tests {
 
     #[test]
     fn what_is_not_allowed_is_not_found() {
-        let space = Space::searched(&grid(), &Search::default()).unwrap().swap_remove(0);
+        let space = Space::searched(&grid(), &Search::default())
+            .unwrap()
+            .swap_remove(0);
         let score = |points: &[Vec<f64>]| points.iter().map(|point| point[0]).collect();
         let mut chance = Chance::new(1);
         let allowed = |point: &[f64]| point[0] < 0.4;

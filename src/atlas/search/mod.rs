@@ -198,7 +198,13 @@ impl Searcher<'_> {
         so_far: &SoFar,
     ) -> Option<Vec<f64>> {
         let scorer = Scorer::new(self.space, objective, rule, tried, self.distance_penalty);
-        let means = Scorer::new(self.space, objective, Rule::Mean, tried, self.distance_penalty);
+        let means = Scorer::new(
+            self.space,
+            objective,
+            Rule::Mean,
+            tried,
+            self.distance_penalty,
+        );
         let worth = means.score(tried);
         let mut order: Vec<usize> = (0..tried.len()).collect();
         order.sort_by(|&a, &b| worth[b].total_cmp(&worth[a]));
@@ -211,7 +217,9 @@ impl Searcher<'_> {
         let failed = self.weights(&so_far.failed);
         let not_failed = |point: &[f64]| {
             let weights = self.space.weights(point);
-            failed.iter().all(|other| distance(&weights, other) > FAILED)
+            failed
+                .iter()
+                .all(|other| distance(&weights, other) > FAILED)
         };
         let number = so_far.count() as u64;
         let mut chance = Chance::of(self.seed, "candidates", number);
@@ -266,11 +274,21 @@ impl Searcher<'_> {
     /// The worth of some points by the rule, for a search among what is given.
     pub fn worth(&self, objective: &Objective, told: &[Run], points: &[Vec<f64>]) -> Vec<f64> {
         let tried: Vec<Vec<f64>> = told.iter().map(|run| run.point.clone()).collect();
-        Scorer::new(self.space, objective, self.rule, &tried, self.distance_penalty).score(points)
+        Scorer::new(
+            self.space,
+            objective,
+            self.rule,
+            &tried,
+            self.distance_penalty,
+        )
+        .score(points)
     }
 
     fn weights(&self, points: &[Vec<f64>]) -> Vec<Vec<f64>> {
-        points.iter().map(|point| self.space.weights(point)).collect()
+        points
+            .iter()
+            .map(|point| self.space.weights(point))
+            .collect()
     }
 
     /// Whether a point is neither one that failed nor one that was, or is being, tried.

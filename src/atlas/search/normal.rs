@@ -71,7 +71,14 @@ mod tests {
 
     #[test]
     fn gains_fall_with_the_mean_down_to_where_floats_end() {
-        let gains: Vec<f64> = (0..60).map(|i| expected_gain(f64::from(-i) / 2.0, 1.0)).collect();
-        assert!(gains.windows(2).all(|pair| pair[1] < pair[0] && pair[1] > 0.0), "{gains:?}");
+        let gains: Vec<f64> = (0..60)
+            .map(|i| expected_gain(f64::from(-i) / 2.0, 1.0))
+            .collect();
+        assert!(
+            gains
+                .windows(2)
+                .all(|pair| pair[1] < pair[0] && pair[1] > 0.0),
+            "{gains:?}"
+        );
     }
 }

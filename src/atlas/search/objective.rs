@@ -155,7 +155,8 @@ impl Objective {
 
     fn weights(&self) -> impl Iterator<Item = f64> {
         let total: f64 = self.benchmarks().map(|benchmark| benchmark.weight).sum();
-        self.benchmarks().map(move |benchmark| benchmark.weight / total)
+        self.benchmarks()
+            .map(move |benchmark| benchmark.weight / total)
     }
 
     /// The benchmarks at today's point.
@@ -240,7 +241,9 @@ impl Objective {
     /// Every benchmark at a point and at today's.
     pub fn standings(&self, point: &[f64]) -> Vec<Standing> {
         let at = |part: &Part| {
-            let posterior = part.surrogate.posterior(&[point.to_vec(), self.today.clone()]);
+            let posterior = part
+                .surrogate
+                .posterior(&[point.to_vec(), self.today.clone()]);
             let (mean, cov) = (&posterior.mean, &posterior.covariance);
             let belief = |mean: f64, variance: f64| Belief {
                 mean,
@@ -260,13 +263,17 @@ impl Objective {
 
     /// What differences of the benchmarks to today's mixture come to: a gain of the weighted mean, or the least gain.
     pub fn gain(&self, differences: &[Belief]) -> Belief {
-        let turned = self.parts.iter().zip(differences).map(|(part, difference)| {
-            let scale = part.scale();
-            Belief {
-                mean: scale * difference.mean,
-                deviation: scale.abs() * difference.deviation,
-            }
-        });
+        let turned = self
+            .parts
+            .iter()
+            .zip(differences)
+            .map(|(part, difference)| {
+                let scale = part.scale();
+                Belief {
+                    mean: scale * difference.mean,
+                    deviation: scale.abs() * difference.deviation,
+                }
+            });
         match self.combine {
             Combine::Weighted => {
                 let (mut mean, mut variance) = (0.0, 0.0);
@@ -308,7 +315,9 @@ impl Objective {
     /// The chance, by benchmark, that a difference is for the better.
     pub fn better(&self, differences: &[Belief]) -> Vec<f64> {
         let pairs = self.parts.iter().zip(differences);
-        pairs.map(|(part, difference)| part.better(difference)).collect()
+        pairs
+            .map(|(part, difference)| part.better(difference))
+            .collect()
     }
 
     /// The same, with the points taken for seen, at what is expected of them: so that a batch does not pile up ("kriging
@@ -325,7 +334,10 @@ impl Objective {
                     points: points.to_vec(),
                     values: part.surrogate.predict(points).0,
                 };
-                let surrogate = part.surrogate.with(&seen).map_err(learning(&part.benchmark))?;
+                let surrogate = part
+                    .surrogate
+                    .with(&seen)
+                    .map_err(learning(&part.benchmark))?;
                 Ok(Part {
                     benchmark: part.benchmark.clone(),
                     surrogate,
@@ -374,7 +386,11 @@ fn part(
     };
     let observations = Observations {
         points: runs.iter().map(|run| run.point.clone()).collect(),
-        values: runs.iter().enumerate().map(value).collect::<Result<_, _>>()?,
+        values: runs
+            .iter()
+            .enumerate()
+            .map(value)
+            .collect::<Result<_, _>>()?,
     };
     let (center, spread) = deviation(&observations.values);
     let surrogate = fit.fit(&observations, seed).map_err(learning(benchmark))?;

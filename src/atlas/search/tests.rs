@@ -86,7 +86,10 @@ fn a_batch_does_not_pile_up_and_sees_what_is_pending() {
     so_far.pending.push(batch[0].point.clone());
     let next = searcher.propose(&so_far, 1).unwrap();
     assert!(distance(&next[0].point, &batch[0].point) > 0.03);
-    assert_eq!(searcher.propose(&so_far, 2).unwrap(), searcher.propose(&so_far, 2).unwrap());
+    assert_eq!(
+        searcher.propose(&so_far, 2).unwrap(),
+        searcher.propose(&so_far, 2).unwrap()
+    );
 }
 
 #[test]
@@ -112,10 +115,19 @@ fn nothing_is_learnt_before_there_is_enough() {
     let searcher = searcher(&space, &benchmarks, Rule::Ucb);
     let mut so_far = SoFar::default();
     let first = searcher.propose(&so_far, 12).unwrap();
-    assert!(first.iter().all(|proposal| proposal.by == DESIGN && proposal.predicted.is_empty()));
+    assert!(
+        first
+            .iter()
+            .all(|proposal| proposal.by == DESIGN && proposal.predicted.is_empty())
+    );
     assert_eq!(first[0].point, space.today());
-    so_far.pending.extend(first[2..].iter().map(|proposal| proposal.point.clone()));
-    so_far.told = first[..2].iter().map(|proposal| run(&proposal.point, &[0.25; 4])).collect();
+    so_far
+        .pending
+        .extend(first[2..].iter().map(|proposal| proposal.point.clone()));
+    so_far.told = first[..2]
+        .iter()
+        .map(|proposal| run(&proposal.point, &[0.25; 4]))
+        .collect();
     assert_eq!(searcher.propose(&so_far, 1).unwrap()[0].by, DESIGN);
     let error = searcher.learn(&so_far.told).err().unwrap();
     assert!(error.is_too_few());
@@ -150,13 +162,19 @@ fn the_worst_benchmark_counts_where_that_is_asked_for() {
     let worst = searcher.learn(&told).unwrap();
     let at = |objective: &Objective, i: usize| {
         let standings = objective.standings(&extreme[i]);
-        standings.iter().map(|standing| standing.difference).collect::<Vec<_>>()
+        standings
+            .iter()
+            .map(|standing| standing.difference)
+            .collect::<Vec<_>>()
     };
     // Against today's (0.1, 0.2, 0.4, 0.3) b loses and a gains, the more the further.
     let gains: Vec<Belief> = (0..2).map(|i| worst.gain(&at(&worst, i))).collect();
     let beliefs = worst.beliefs(&extreme);
     for (gain, belief) in gains.iter().zip(&beliefs) {
-        assert!((gain.mean - belief.mean).abs() < 1e-9 && (gain.deviation - belief.deviation).abs() < 1e-9);
+        assert!(
+            (gain.mean - belief.mean).abs() < 1e-9
+                && (gain.deviation - belief.deviation).abs() < 1e-9
+        );
     }
     assert!(beliefs[1].mean > beliefs[0].mean);
     let chance = worst.chance(&at(&worst, 0));
@@ -175,10 +193,19 @@ fn moments_of_the_weighted_mean_are_exact() {
     )
     .told;
     let one = [benchmark("loss", Goal::Min)];
-    let two = [benchmark("loss", Goal::Min), benchmark("accuracy", Goal::Max)];
+    let two = [
+        benchmark("loss", Goal::Min),
+        benchmark("accuracy", Goal::Max),
+    ];
     let point = vec![vec![0.3, 0.3, 0.2, 0.2]];
-    let one = searcher(&space, &one, Rule::Ucb).learn(&told).unwrap().beliefs(&point)[0];
-    let two = searcher(&space, &two, Rule::Ucb).learn(&told).unwrap().beliefs(&point)[0];
+    let one = searcher(&space, &one, Rule::Ucb)
+        .learn(&told)
+        .unwrap()
+        .beliefs(&point)[0];
+    let two = searcher(&space, &two, Rule::Ucb)
+        .learn(&told)
+        .unwrap()
+        .beliefs(&point)[0];
     // In units of their spread, the two are the same; taken to be independent, half of the variance is left.
     assert!((one.mean - two.mean).abs() < 1e-9);
     assert!((one.deviation - two.deviation * 2.0_f64.sqrt()).abs() < 1e-9);

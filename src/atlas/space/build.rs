@@ -88,14 +88,23 @@ impl Axes {
         let mut names = BTreeSet::new();
         for cell in cells {
             if cell.concept >= grid.concepts.len() || cell.task >= grid.tasks.len() {
-                let problem = format!("cell \"{}\" is of a concept or task that is not listed", cell.name);
+                let problem = format!(
+                    "cell \"{}\" is of a concept or task that is not listed",
+                    cell.name
+                );
                 return Err(SpaceError::Grid(problem));
             }
             if !names.insert(&cell.name) {
-                return Err(SpaceError::Grid(format!("two cells are named \"{}\"", cell.name)));
+                return Err(SpaceError::Grid(format!(
+                    "two cells are named \"{}\"",
+                    cell.name
+                )));
             }
             if !(cell.today.is_finite() && cell.today >= 0.0) {
-                return Err(SpaceError::Grid(format!("today's share of cell \"{}\" is {}", cell.name, cell.today)));
+                return Err(SpaceError::Grid(format!(
+                    "today's share of cell \"{}\" is {}",
+                    cell.name, cell.today
+                )));
             }
         }
         let total: u64 = cells.iter().map(|cell| cell.samples()).sum();
@@ -117,10 +126,13 @@ impl Axes {
         };
         let (concepts, concept) = used(&|i| cells[i].concept, &grid.concepts);
         let (tasks, task) = used(&|i| cells[i].task, &grid.tasks);
-        let caps = search.max_epochs.zip(search.budget).map(|(epochs, budget)| {
-            let most = |samples: u64| epochs * samples as f64 / budget.max(1) as f64;
-            cells.iter().map(|cell| most(cell.samples())).collect()
-        });
+        let caps = search
+            .max_epochs
+            .zip(search.budget)
+            .map(|(epochs, budget)| {
+                let most = |samples: u64| epochs * samples as f64 / budget.max(1) as f64;
+                cells.iter().map(|cell| most(cell.samples())).collect()
+            });
         Ok(Self {
             cells: cells.iter().map(|cell| cell.name.clone()).collect(),
             concepts,

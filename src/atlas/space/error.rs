@@ -112,7 +112,9 @@ pub enum SpaceError {
         found: f64,
     },
     /// A mixture that does not keep the bounds.
-    #[error("its share of {axis} \"{level}\" is {share:.6}, outside its bounds {min:.6} to {max:.6}")]
+    #[error(
+        "its share of {axis} \"{level}\" is {share:.6}, outside its bounds {min:.6} to {max:.6}"
+    )]
     OutOfBounds {
         /// The axis.
         axis: &'static str,

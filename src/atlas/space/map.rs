@@ -33,9 +33,10 @@ impl Map {
     pub(super) fn weights(&self, point: &[f64]) -> Vec<f64> {
         let mut weights = match self {
             Self::Cells => point.to_vec(),
-            Self::Within { level, count } => {
-                level.iter().map(|&level| point[level] / count[level]).collect()
-            }
+            Self::Within { level, count } => level
+                .iter()
+                .map(|&level| point[level] / count[level])
+                .collect(),
             Self::Product {
                 concept,
                 task,

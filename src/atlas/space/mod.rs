@@ -141,7 +141,10 @@ impl Space {
     }
 
     /// Calls `each` with every simplex and its part of a point.
-    pub(super) fn split<'a>(&'a self, point: &'a [f64]) -> impl Iterator<Item = (&'a Simplex, &'a [f64])> {
+    pub(super) fn split<'a>(
+        &'a self,
+        point: &'a [f64],
+    ) -> impl Iterator<Item = (&'a Simplex, &'a [f64])> {
         let mut at = 0;
         self.simplexes.iter().map(move |simplex| {
             at += simplex.len();
@@ -272,7 +275,9 @@ impl Space {
         }
         let pairs = self.cells.iter().zip(weights);
         pairs
-            .map(|(name, weight)| weight.ok_or_else(|| SpaceError::MissingCell { name: name.clone() }))
+            .map(|(name, weight)| {
+                weight.ok_or_else(|| SpaceError::MissingCell { name: name.clone() })
+            })
             .collect()
     }
 }

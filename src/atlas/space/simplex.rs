@@ -100,9 +100,10 @@ impl Simplex {
         };
         if (sum(shares, 0.0) - 1.0).abs() > 1e-15 {
             let ends = shares.iter().zip(bounds());
-            let (mut low, mut high) = ends.fold((f64::MAX, f64::MIN), |(low, high), (x, (a, b))| {
-                (low.min(x - b), high.max(x - a))
-            });
+            let (mut low, mut high) = ends
+                .fold((f64::MAX, f64::MIN), |(low, high), (x, (a, b))| {
+                    (low.min(x - b), high.max(x - a))
+                });
             // The sum falls as `off` grows; halving ends where floats do.
             for _ in 0..200 {
                 let middle = 0.5 * (low + high);
@@ -122,9 +123,8 @@ impl Simplex {
 
     /// The level that is out of its bounds by more than `tolerance`.
     pub(super) fn beyond(&self, shares: &[f64], tolerance: f64) -> Option<usize> {
-        (0..self.len()).find(|&i| {
-            !(self.min[i] - tolerance..=self.max[i] + tolerance).contains(&shares[i])
-        })
+        (0..self.len())
+            .find(|&i| !(self.min[i] - tolerance..=self.max[i] + tolerance).contains(&shares[i]))
     }
 
     /// Dirichlet shares around `mean` within the bounds. What bounds demand is given first and the rest is drawn; what is
@@ -170,9 +170,8 @@ mod tests {
     fn projection_is_the_nearest_point_that_keeps_the_bounds() {
         let simplex = bounded(&[0.1, 0.0, 0.0, 0.2], &[0.3, 0.5, 1.0, 0.6]);
         let mut chance = Chance::new(3);
-        let squared = |a: &[f64], b: &[f64]| -> f64 {
-            a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
-        };
+        let squared =
+            |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum() };
         for _ in 0..50 {
             let from: Vec<f64> = (0..4).map(|_| 2.0 * chance.uniform() - 0.5).collect();
             let mut to = from.clone();
@@ -202,7 +201,9 @@ mod tests {
         for _ in 0..4000 {
             let shares = simplex.draw(&[0.5, 0.3, 0.2], 8.0, &mut chance);
             assert!(shares[0] >= 0.3 && (shares.iter().sum::<f64>() - 1.0).abs() < 1e-12);
-            sum.iter_mut().zip(&shares).for_each(|(sum, x)| *sum += x / 4000.0);
+            sum.iter_mut()
+                .zip(&shares)
+                .for_each(|(sum, x)| *sum += x / 4000.0);
         }
         for (mean, expected) in sum.iter().zip([0.5, 0.3, 0.2]) {
             assert!((mean - expected).abs() < 0.01, "{sum:?}");

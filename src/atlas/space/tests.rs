@@ -1,6 +1,6 @@
 use super::*;
-use crate::atlas::chance::Chance;
 use crate::atlas::Grid;
+use crate::atlas::chance::Chance;
 use crate::atlas::testing::grid;
 use crate::config::{Bound, Search, SpaceName};
 
@@ -53,18 +53,29 @@ fn points_give_mixtures_as_the_paper_says() {
     }
     // A concept and a task that share no cell.
     let weights = product.weights(&[0.0, 1.0, 1.0, 0.0, 0.0]);
-    assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12 && weights[1] < 1e-6, "{weights:?}");
+    assert!(
+        (weights.iter().sum::<f64>() - 1.0).abs() < 1e-12 && weights[1] < 1e-6,
+        "{weights:?}"
+    );
 }
 
 #[test]
 fn a_mixture_leads_back_to_its_point() {
     let mut chance = Chance::new(1);
-    for name in [SpaceName::Concept, SpaceName::Task, SpaceName::Product, SpaceName::Joint] {
+    for name in [
+        SpaceName::Concept,
+        SpaceName::Task,
+        SpaceName::Product,
+        SpaceName::Joint,
+    ] {
         let space = space(&search(name));
         for _ in 0..20 {
             let weights = space.weights(&draw(&space, &mut chance));
             let back = space.weights(&space.point_of(&weights).unwrap());
-            assert!(distance(&weights, &back) < 1e-6, "{name:?}: {weights:?} {back:?}");
+            assert!(
+                distance(&weights, &back) < 1e-6,
+                "{name:?}: {weights:?} {back:?}"
+            );
         }
     }
 }
@@ -134,11 +145,32 @@ fn bounds_that_cannot_be_are_said_early() {
         ..search(name)
     };
     for (search, word) in [
-        (with(SpaceName::Joint, vec![bound("chart x ocr", 0.1, 1.0)]), "is \"chart × ocr\" meant?"),
-        (with(SpaceName::Joint, vec![bound("chart", 0.1, 1.0)]), "no such cell"),
-        (with(SpaceName::Concept, vec![bound("ocr", 0.1, 1.0)]), "no such concept"),
-        (with(SpaceName::Concept, vec![bound("chart", 0.6, 1.0), bound("photo", 0.6, 1.0)]), "1.2"),
-        (with(SpaceName::Concept, vec![bound("chart", 0.0, 0.3), bound("photo", 0.0, 0.3)]), "0.6"),
+        (
+            with(SpaceName::Joint, vec![bound("chart x ocr", 0.1, 1.0)]),
+            "is \"chart × ocr\" meant?",
+        ),
+        (
+            with(SpaceName::Joint, vec![bound("chart", 0.1, 1.0)]),
+            "no such cell",
+        ),
+        (
+            with(SpaceName::Concept, vec![bound("ocr", 0.1, 1.0)]),
+            "no such concept",
+        ),
+        (
+            with(
+                SpaceName::Concept,
+                vec![bound("chart", 0.6, 1.0), bound("photo", 0.6, 1.0)],
+            ),
+            "1.2",
+        ),
+        (
+            with(
+                SpaceName::Concept,
+                vec![bound("chart", 0.0, 0.3), bound("photo", 0.0, 0.3)],
+            ),
+            "0.6",
+        ),
         (capped(SpaceName::Joint, 0.5), "max_epochs"),
         (capped(SpaceName::Product, 0.9), "times as often"),
     ] {

@@ -49,6 +49,8 @@ pub struct Study {
     benchmarks: Vec<Benchmark>,
     /// The config whose domains are the cells.
     cells: Config,
+    /// Of the shares that are searched, and of the samples that they are of.
+    fingerprint: String,
     fit: Option<&'static dyn Fit>,
     rule: Rule,
 }
@@ -78,7 +80,8 @@ impl Study {
         let spaces = Space::searched(grid, &search)?;
         let cells = with_cells(config, grid)?;
         let root = config.output.join(FOLDER);
-        let folder = Folder::open(&root, &searched(&spaces, grid))?;
+        let searched = searched(&spaces, grid);
+        let folder = Folder::open(&root, &searched)?;
         let benchmarks = if atlas.benchmarks.is_empty() && atlas.proxy.command.is_empty() {
             proxy::builtin::benchmarks(grid)
         } else {
@@ -92,6 +95,7 @@ impl Study {
             seed: atlas.seed,
             benchmarks,
             cells,
+            fingerprint: blake3::hash(searched.to_string().as_bytes()).to_hex().to_string(),
             fit: entry.map(|entry| entry.fit),
             // A config's names are checked when it is read.
             rule: rule(&search.acquisition).unwrap_or(Rule::Ucb),

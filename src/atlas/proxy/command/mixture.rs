@@ -14,6 +14,14 @@ const FOLDER: &str = "mixture";
 /// Makes the mixture of a trial, with a domain for each cell.
 pub type MixtureOf<'a> = &'a (dyn Fn(&Trial) -> Result<Mixture, String> + Sync);
 
+/// The mixture of a trial, on disk.
+pub(super) struct Written {
+    /// The one file that was written, or the folder of several.
+    pub(super) path: PathBuf,
+    /// Where the paths of media in it start from.
+    pub(super) media_root: String,
+}
+
 /// A trainer that mixtures are written for.
 pub struct Exporter {
     entry: &'static TrainerEntry,
@@ -47,13 +55,13 @@ impl Exporter {
         })
     }
 
-    /// Writes the trainer's files for a trial into `out`. Gives the one that was written, or the folder of several.
+    /// Writes the trainer's files for a trial into `out`.
     pub(super) fn write(
         &self,
         mixture: &Mixture,
         trial: &Trial,
         out: &Path,
-    ) -> Result<PathBuf, ProxyError> {
+    ) -> Result<Written, ProxyError> {
         let prepared = self.prepared.get_or_init(|| {
             self.prepare(mixture).map_err(|error| {
                 format!(
@@ -71,8 +79,11 @@ impl Exporter {
             ..Request::default()
         };
         let mut folder = Folder::new(out.join(FOLDER));
-        Plan::new(mixture, sources, &request)
-            .and_then(|plan| self.entry.trainer.write(&plan, &mut folder))
+        let media_root = Plan::new(mixture, sources, &request)
+            .and_then(|plan| {
+                self.entry.trainer.write(&plan, &mut folder)?;
+                plan.media_root()
+            })
             .map_err(|error| {
                 let text = format!(
                     "the mixture cannot be written for {}: {error}",
@@ -83,10 +94,11 @@ impl Exporter {
                     _ => ProxyError::Failed(text),
                 }
             })?;
-        Ok(match folder.written() {
+        let path = match folder.written() {
             [file] => file.clone(),
             _ => folder.root().to_owned(),
-        })
+        };
+        Ok(Written { path, media_root })
     }
 
     /// Finds out what the trainer can read of all cells, whatever a mixture takes of them, and writes the rest anew.

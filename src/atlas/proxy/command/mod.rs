@@ -7,7 +7,7 @@ mod process;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Read, Seek, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use super::{Proxy, ProxyError};
 use crate::atlas::Trial;
 use crate::config;
 use crate::store::publish;
+use mixture::Written;
 pub use mixture::{Exporter, MixtureOf};
 use process::{End, Limits};
 
@@ -43,7 +44,7 @@ pub struct CommandProxy<'a> {
 /// What the command is told of a trial.
 struct Told<'a> {
     trial: &'a Trial,
-    mixture: PathBuf,
+    mixture: Written,
     out: &'a Path,
     device: Option<&'a str>,
 }
@@ -78,7 +79,7 @@ impl<'a> CommandProxy<'a> {
         arguments.any(|argument| config::placeholders(argument).any(|name| name == "mixture"))
     }
 
-    fn write_mixture(&self, trial: &Trial, out: &Path) -> Result<PathBuf, ProxyError> {
+    fn write_mixture(&self, trial: &Trial, out: &Path) -> Result<Written, ProxyError> {
         let mixture = (self.mixture)(trial).map_err(ProxyError::Failed)?;
         if let Some(exporter) = &self.exporter {
             return exporter.write(&mixture, trial, out);
@@ -87,7 +88,10 @@ impl<'a> CommandProxy<'a> {
         let unusable = |error: &dyn std::fmt::Display| ProxyError::Unusable(error.to_string());
         let bytes = mixture.to_bytes().map_err(|error| unusable(&error))?;
         publish(&path, &bytes).map_err(|error| unusable(&error))?;
-        Ok(path)
+        Ok(Written {
+            path,
+            media_root: String::new(),
+        })
     }
 
     fn command(&self, told: &Told<'_>, attempt: u32) -> Command {
@@ -100,6 +104,7 @@ impl<'a> CommandProxy<'a> {
         for (name, value) in told.values() {
             command.env(format!("MADMIX_{}", name.to_uppercase()), value);
         }
+        command.env("MADMIX_MEDIA_ROOT", &told.mixture.media_root);
         command.env("MADMIX_BUDGET", self.settings.budget.to_string());
         command.env("MADMIX_ATTEMPT", attempt.to_string());
         command
@@ -207,7 +212,7 @@ impl Told<'_> {
     /// What is filled in for each of [`config::PLACEHOLDERS`].
     fn values(&self) -> [(&'static str, String); 5] {
         [
-            ("mixture", self.mixture.display().to_string()),
+            ("mixture", self.mixture.path.display().to_string()),
             ("out", self.out.display().to_string()),
             ("seed", self.trial.seed.to_string()),
             ("trial", self.trial.number.to_string()),

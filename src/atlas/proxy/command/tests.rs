@@ -19,7 +19,10 @@ fn values_stand_in_for_their_names_and_nothing_else_changes() {
     let told = Told {
         trial: &trial,
         // What is filled in is not filled in itself.
-        mixture: "/a {seed}/m.yaml".into(),
+        mixture: Written {
+            path: "/a {seed}/m.yaml".into(),
+            media_root: String::new(),
+        },
         out: Path::new("/o"),
         device: Some("0,1"),
     };

@@ -4,8 +4,6 @@
 //! proposed. Any number of processes may do so on one study: whoever tries a trial holds its lock, which ends with the
 //! process.
 
-mod lock;
-
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
@@ -14,15 +12,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use lock::Lock;
-
 use super::proxy::{Proxy, ProxyError};
+use super::study::Lock;
 use super::{Outcome, Trial};
 
 /// So many trials that fail one after the other end a search: it is the command that is at fault, not the mixtures.
 pub const FAILURES_IN_A_ROW: u32 = 5;
 /// Where a run's files lie, in its trial's folder; nothing that a command does there touches the trial itself.
 pub const RUN: &str = "run";
+/// What is locked by who tries a trial, in its folder, and by who proposes, in the study's; not the lock of the study
+/// itself, which is only held for moments.
+const LOCK: &str = "running";
 /// How often one looks what other processes have done.
 const LOOK: Duration = Duration::from_millis(500);
 /// When a trial is looked at again that something of an earlier run is still at.
@@ -240,6 +240,49 @@ impl Runner<'_> {
         })
     }
 
+    /// For a batch system that tries each trial by itself: up to `q` trials to try next, which are those that are pending
+    /// and others that are proposed now. None once enough are told, and none is tried.
+    ///
+    /// # Errors
+    /// See [`RunnerError`]; trials that all fail end this, too.
+    pub fn next_trials(&self, q: usize) -> Result<Vec<u32>, RunnerError> {
+        let _lock = self.proposing()?;
+        let trials = self.all()?;
+        self.check_failures(&trials)?;
+        let wanted = q.min(self.until.saturating_sub(told(&trials)));
+        let pending = |trials: &[Trial]| -> Vec<u32> {
+            let pending = trials.iter().filter(|trial| trial.outcome.is_none());
+            pending.map(|trial| trial.number).take(wanted).collect()
+        };
+        let found = pending(&trials);
+        let missing = wanted - found.len();
+        if missing == 0 {
+            return Ok(found);
+        }
+        self.trials.propose(missing).map_err(RunnerError::Study)?;
+        Ok(pending(&self.all()?))
+    }
+
+    /// Whether the trials that were told last all failed.
+    fn check_failures(&self, trials: &[Trial]) -> Result<(), RunnerError> {
+        let failed = |trial: &&Trial| matches!(trial.outcome, Some(Outcome::Failed(_)));
+        let told = trials.iter().rev().filter(|trial| trial.outcome.is_some());
+        let last: Vec<&Trial> = told.take_while(failed).collect();
+        match last.first() {
+            Some(Trial {
+                number,
+                outcome: Some(Outcome::Failed(reason)),
+                ..
+            }) if last.len() >= FAILURES_IN_A_ROW as usize => Err(RunnerError::Failing {
+                count: last.len() as u32,
+                number: *number,
+                reason: reason.clone(),
+                log: self.trials.trial_folder(*number).join(RUN),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     fn is_complete(&self) -> Result<bool, RunnerError> {
         Ok(told(&self.all()?) >= self.until)
     }
@@ -249,7 +292,20 @@ impl Runner<'_> {
     }
 
     fn lock(&self, number: u32) -> Result<Option<Lock>, RunnerError> {
-        Ok(Lock::take(&self.trials.trial_folder(number))?)
+        let folder = self.trials.trial_folder(number);
+        fs_err::create_dir_all(&folder)?;
+        Lock::take(&folder.join(LOCK)).map_err(|error| RunnerError::Study(error.into()))
+    }
+
+    /// Two that propose at once would propose too many.
+    fn proposing(&self) -> Result<Lock, RunnerError> {
+        let folder = self.trials.folder();
+        fs_err::create_dir_all(&folder)?;
+        Lock::wait(
+            &folder.join(LOCK),
+            "another madmix proposes trials of this study",
+        )
+        .map_err(|error| RunnerError::Study(error.into()))
     }
 
     fn slot(
@@ -314,8 +370,7 @@ impl Runner<'_> {
         if trials.len() >= self.until {
             return Ok(Next::Wait(trials.len() - told(&trials)));
         }
-        // Two that propose at once would propose too many.
-        let _lock = Lock::wait(&self.trials.folder())?;
+        let _lock = self.proposing()?;
         let trials = self.all()?;
         let missing = self.until.saturating_sub(trials.len());
         if missing > 0 {

@@ -2,6 +2,7 @@
 
 pub(super) mod embed;
 mod label;
+mod replay;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -18,10 +19,13 @@ pub(super) struct Arguments {
 enum Command {
     /// Put every sample into a cell: what its pictures show, and which task its conversation sets.
     Label(label::Arguments),
+    /// Search over a table of finished runs, and say how many were needed to find a good one.
+    Replay(replay::Arguments),
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     match &arguments.command {
         Command::Label(arguments) => label::run(arguments),
+        Command::Replay(arguments) => replay::run(arguments),
     }
 }

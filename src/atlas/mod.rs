@@ -17,12 +17,10 @@ pub mod chance;
 pub mod embed;
 mod grid;
 pub mod label;
-mod mixture;
 pub mod proxy;
 pub mod runner;
 pub mod study;
 pub mod surrogate;
 
 pub use grid::{Cell, CellDataset, Grid, GridError, StoredGrid};
-pub use mixture::mixture;
 pub use study::{Outcome, Predicted, Trial};

@@ -18,9 +18,14 @@ pub mod embed;
 mod grid;
 pub mod label;
 pub mod proxy;
+pub mod replay;
 pub mod runner;
+pub mod search;
+pub mod space;
 pub mod study;
 pub mod surrogate;
+#[cfg(test)]
+mod testing;
 
 pub use grid::{Cell, CellDataset, Grid, GridError, StoredGrid};
 pub use study::{Outcome, Predicted, Trial};

@@ -32,6 +32,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::atlas::cells::CellsError;
 use crate::checkpoint::UnknownCard;
 use crate::config::ConfigError;
 use crate::export::ExportError;
@@ -78,6 +79,8 @@ enum Command {
     Export(export::Arguments),
     /// List published checkpoints, with their sizes and settings to start from.
     Models(models::Arguments),
+    /// Put samples into cells of concept and task, and search over mixtures of cells.
+    Atlas(atlas::Arguments),
     /// Look after the cache of shards that runs share.
     Cache(cache::Arguments),
 }
@@ -96,6 +99,9 @@ fn is_usage(error: &anyhow::Error) -> bool {
         || error.is::<InitError>()
         || error.is::<init::AlreadyThere>()
         || error.is::<LaunchError>()
+        || error
+            .downcast_ref()
+            .is_some_and(|error: &CellsError| !matches!(error, CellsError::Grid(_)))
         || error.downcast_ref().is_some_and(is_input)
         || error
             .downcast_ref()
@@ -146,6 +152,7 @@ fn run_with(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Report(arguments) => report::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Models(arguments) => models::run(arguments),
+        Command::Atlas(arguments) => atlas::run(arguments),
         Command::Cache(arguments) => cache::run(arguments),
     };
     memory::log_peak();

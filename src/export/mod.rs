@@ -29,6 +29,7 @@ mod webdataset;
 
 pub use error::ExportError;
 pub use folder::{Folder, Progress};
+pub(crate) use lay_out::nearest;
 pub use lay_out::{Request, Source};
 pub use plan::{Plan, PlannedDataset, PlannedDomain, Unit};
 pub use prepare::{Prepared, prepare};

@@ -10,7 +10,7 @@ use crate::blob::Blob;
 use crate::checkpoint::Checkpoint;
 use crate::config::{Protocol, TooLong};
 use crate::dataset::{Dataset, Media, MediaKind, Sample};
-use crate::media::{self, Clip, ClipKind, FrameRounding, MediaError, Size, Tiles};
+use crate::media::{self, Clip, ClipKind, FrameRounding, MediaError, Rgb, Size, Tiles, VideoError};
 use crate::prompt::{Prompt, PromptError, Prompter, Tokens};
 use crate::store::Failure;
 use crate::vlm::{self, Extent, Input, Processor, Shape, Visual};
@@ -97,6 +97,14 @@ impl Preparer {
         let sample = dataset
             .read(index)
             .map_err(|error| Failure::new(error.row, &error.id, &error.reason()))?;
+        self.measure_sample(sample, index)
+    }
+
+    /// As [`Self::measure`], of a sample that is read already, at `index`.
+    ///
+    /// # Errors
+    /// As [`Self::measure`].
+    pub fn measure_sample(&self, sample: Sample, index: u64) -> Result<Measured, Failure> {
         let (row, id) = (sample.row, sample.id.clone());
         let mut size = |media: &Media| {
             media::probe_file(&media.blob, self.options.orientation, self.options.limits)
@@ -139,6 +147,27 @@ impl Preparer {
         self.fit(&mut measured)?;
         measured.drop_held();
         Ok(measured)
+    }
+
+    /// A picture as it is, or the first frame of a clip, to be shown.
+    ///
+    /// # Errors
+    /// Whatever makes it unusable.
+    pub fn picture(&self, media: &Media) -> Result<Rgb, MediaError> {
+        let Options {
+            orientation,
+            limits,
+            ..
+        } = self.options;
+        if media.kind == MediaKind::Image {
+            return media::load(&media.blob, orientation, limits);
+        }
+        let mut first = None;
+        Source::probe(media, &self.options)?.read(&[0], &mut |frame| {
+            first.get_or_insert(frame);
+            Ok(())
+        })?;
+        first.ok_or_else(|| VideoError::NoFrames.into())
     }
 
     /// The media of a sample in the order of its passes.

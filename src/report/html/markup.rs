@@ -6,11 +6,11 @@ use std::fmt::{self, Display, Write as _};
 use crate::printable::printable;
 
 /// Elements that HTML closes by themselves.
-const VOID: [&str; 4] = ["br", "col", "link", "meta"];
+const VOID: [&str; 5] = ["br", "col", "img", "link", "meta"];
 /// Elements after which a line ends, so that the file can be read and compared.
-const LINES: [&str; 16] = [
-    "caption", "details", "div", "figure", "g", "h2", "head", "li", "nav", "p", "rect", "section",
-    "style", "svg", "title", "tr",
+const LINES: [&str; 18] = [
+    "caption", "details", "div", "figure", "g", "h2", "h3", "head", "img", "li", "nav", "p",
+    "rect", "section", "style", "svg", "title", "tr",
 ];
 
 /// An element with its attributes and content. It is well-formed as XML, too.

@@ -4,6 +4,7 @@
 //! setting, and prints. Everything that comes from outside goes through [`markup`], which escapes it.
 
 mod atlas;
+mod concepts;
 mod context;
 mod datasets;
 mod domains;
@@ -27,6 +28,7 @@ mod table;
 mod weights;
 
 pub use self::atlas::atlas_html;
+pub(crate) use self::concepts::{Nearest, concepts_html};
 use self::context::Context;
 use self::parts::{Section, note};
 use crate::mix::{Analysis, Mixture};

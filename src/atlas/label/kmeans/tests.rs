@@ -2,7 +2,7 @@ use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::*;
 
-use super::vectors::to_units;
+use super::vectors::to_unit;
 use super::*;
 
 /// Vectors that scikit-learn clustered, with its labels, and its inertia about means and about unit means.
@@ -87,13 +87,17 @@ fn blobs(n: usize, width: usize, centres: usize, noise: f64, seed: u64) -> (Vec<
     let mut means: Vec<f32> = (0..centres * width)
         .map(|_| chance.normal() as f32)
         .collect();
-    to_units(&mut means, width);
+    means
+        .chunks_mut(width)
+        .for_each(|mean| assert!(to_unit(mean)));
     let mut values = Vec::with_capacity(n * width);
     for i in 0..n {
         let mean = &means[i % centres * width..][..width];
         values.extend(mean.iter().map(|x| x + (noise * chance.normal()) as f32));
     }
-    to_units(&mut values, width);
+    values
+        .chunks_mut(width)
+        .for_each(|vector| assert!(to_unit(vector)));
     (values, (0..n).map(|i| (i % centres) as u32).collect())
 }
 
@@ -201,10 +205,14 @@ fn the_adjusted_rand_index_is_scikit_learns() {
 }
 
 #[test]
-fn vectors_without_a_direction_are_told() {
-    let mut values = vec![3.0, 4.0, 0.0, 0.0, f32::NAN, 1.0, 1e30, 0.0];
-    assert_eq!(to_units(&mut values, 2), [1, 2]);
-    assert_eq!(values, [0.6, 0.8, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+fn a_vector_without_a_direction_is_told() {
+    let mut vector = [3e30, 4e30];
+    assert!(to_unit(&mut vector));
+    assert_eq!(vector, [0.6, 0.8]);
+    for mut vector in [[0.0, 0.0], [f32::NAN, 1.0]] {
+        assert!(!to_unit(&mut vector));
+        assert_eq!(vector, [0.0, 0.0]);
+    }
 }
 
 proptest! {

@@ -60,17 +60,6 @@ impl<'a> Vectors<'a> {
     }
 }
 
-/// Makes each vector a unit vector. One without a direction (zero, or not finite) is made zero; tells which were.
-pub fn to_units(values: &mut [f32], width: usize) -> Vec<usize> {
-    let mut without = Vec::new();
-    for (index, vector) in values.chunks_exact_mut(width.max(1)).enumerate() {
-        if !to_unit(vector) {
-            without.push(index);
-        }
-    }
-    without
-}
-
 /// Makes a vector a unit vector; zero and `false` where it has no direction.
 pub(super) fn to_unit(vector: &mut [f32]) -> bool {
     let square: f64 = vector.iter().map(|x| f64::from(*x).powi(2)).sum();

@@ -17,7 +17,6 @@ pub mod chance;
 pub mod embed;
 mod grid;
 pub mod label;
-mod mixture;
 pub mod proxy;
 pub mod replay;
 pub mod runner;
@@ -29,5 +28,4 @@ pub mod surrogate;
 mod testing;
 
 pub use grid::{Cell, CellDataset, Grid, GridError, StoredGrid};
-pub use mixture::mixture;
 pub use study::{Outcome, Predicted, Trial};

@@ -203,7 +203,7 @@ impl Home {
 
 /// The datasets of the config. Those that the mixture draws from are opened where they are at hand, as counts rest on
 /// how many rows there are now and here.
-fn sources(mixture: &Mixture, config: &Config) -> Result<Vec<Source>> {
+pub(super) fn sources(mixture: &Mixture, config: &Config) -> Result<Vec<Source>> {
     let known = |name: &str| {
         let mut drawn = mixture
             .domains

@@ -4,6 +4,7 @@ mod best;
 pub(super) mod embed;
 mod label;
 mod propose;
+mod replay;
 mod status;
 mod tell;
 
@@ -35,6 +36,8 @@ enum Command {
     Status(status::Arguments),
     /// Say which mixture is thought best, how sure that is, and what each benchmark pays for it.
     Best(best::Arguments),
+    /// Search over a table of finished runs, and say how many were needed to find a good one.
+    Replay(replay::Arguments),
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
@@ -44,6 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         Command::Tell(arguments) => tell::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Best(arguments) => best::run(arguments),
+        Command::Replay(arguments) => replay::run(arguments),
     }
 }
 

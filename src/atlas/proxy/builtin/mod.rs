@@ -11,6 +11,7 @@
 
 mod data;
 mod model;
+mod samples;
 mod text;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use std::sync::atomic::AtomicBool;
 
 pub use data::{DataError, ProxyData, ProxySample};
 use model::Stop;
+pub use samples::samples;
 
 use super::{Proxy, ProxyError};
 use crate::atlas::{Grid, Trial};

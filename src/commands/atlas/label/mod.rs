@@ -65,7 +65,23 @@ struct Labeller<'a> {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let stop = stop::on_signal().context("listening for signals")?;
-    let path = &arguments.config;
+    match labels(&arguments.config, arguments.retry_failed, &stop)? {
+        Some(summary) => {
+            show(&summary, arguments.json)?;
+            Ok(Ending::Done)
+        }
+        None => {
+            tracing::warn!(
+                "interrupted; embeddings that are done are kept. To go on from there: madmix atlas label {}",
+                arguments.config.display()
+            );
+            Ok(Ending::Resumable)
+        }
+    }
+}
+
+/// Labels everything, or finds that nothing has changed; `None` when interrupted.
+pub(super) fn labels(path: &Path, retry_failed: bool, stop: &AtomicBool) -> Result<Option<Summary>> {
     let config = ground::plain_config(path)?;
     let bars = Arc::new(FileBars::default());
     let ground = Ground::open(config, path, &bars)?;
@@ -100,11 +116,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     .to_string();
     let fingerprint = fingerprint(&settings, config, &opened);
     if let Some(summary) = unchanged(config, &fingerprint)
-        && !arguments.retry_failed
+        && !retry_failed
     {
         tracing::info!("nothing has changed: the labels are those of this data and these settings");
-        show(&summary, arguments.json)?;
-        return Ok(Ending::Done);
+        return Ok(Some(summary));
     }
     let preparer = ground.preparer()?;
     let labeller = Labeller {
@@ -116,21 +131,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         rules: &rules,
         fingerprint: &fingerprint,
         settings: &settings,
-        stop: &stop,
+        stop,
     };
-    match labeller.label(&mut embeddings, arguments.retry_failed)? {
-        Some(summary) => {
-            show(&summary, arguments.json)?;
-            Ok(Ending::Done)
-        }
-        None => {
-            tracing::warn!(
-                "interrupted; embeddings that are done are kept. To go on from there: madmix atlas label {}",
-                path.display()
-            );
-            Ok(Ending::Resumable)
-        }
-    }
+    labeller.label(&mut embeddings, retry_failed)
 }
 
 impl Labeller<'_> {

@@ -6,6 +6,8 @@ mod builtin;
 mod embed;
 mod proxy;
 mod runner;
+mod space;
+mod study;
 
 #[path = "../support/places.rs"]
 mod places;

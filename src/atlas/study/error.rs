@@ -100,6 +100,16 @@ pub enum StudyError {
     Publish(#[from] PublishError),
 }
 
+impl StudyError {
+    /// Whether what was asked for, or the config, has to change, and not the files.
+    pub fn is_usage(&self) -> bool {
+        !matches!(
+            self,
+            Self::Content { .. } | Self::File(_) | Self::Io(_) | Self::Publish(_)
+        )
+    }
+}
+
 fn known(last: u32) -> String {
     match last {
         0 => "none was proposed yet: madmix atlas propose".to_owned(),

@@ -34,7 +34,10 @@ struct Standing {
 
 impl Standing {
     fn count(&self, of: impl Fn(&Option<Outcome>) -> bool) -> usize {
-        self.trials.iter().filter(|trial| of(&trial.outcome)).count()
+        self.trials
+            .iter()
+            .filter(|trial| of(&trial.outcome))
+            .count()
     }
 
     fn told(&self) -> usize {
@@ -117,8 +120,15 @@ fn table(study: &Study, standing: &Standing) -> String {
             Some(Outcome::Told(_)) => "told".to_owned(),
             Some(Outcome::Failed(reason)) => report::shown(&format!("failed: {reason}")),
         };
-        let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
-        let mut row = vec![format!("#{}", trial.number), trial.space.clone(), trial.by.clone(), state];
+        let shown = |value: Option<f64>| {
+            value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
+        };
+        let mut row = vec![
+            format!("#{}", trial.number),
+            trial.space.clone(),
+            trial.by.clone(),
+            state,
+        ];
         row.push(shown(*score));
         row.extend(benchmarks.iter().map(|&name| match &trial.outcome {
             Some(Outcome::Told(metrics)) => shown(metrics.get(name).copied()),

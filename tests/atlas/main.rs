@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod cells;
 mod embed;
+mod label;
 
 #[path = "../support/places.rs"]
 mod places;

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod builtin;
+mod cells;
 mod embed;
+mod label;
 mod proxy;
 mod runner;
 mod space;

@@ -10,7 +10,10 @@ const BUDGET: u64 = 10_000;
 /// A grid of three concepts and three tasks with the cells that have samples.
 fn grid(samples: &[u64]) -> Grid {
     let total: u64 = samples.iter().sum();
-    let cells = samples.iter().enumerate().filter(|(_, samples)| **samples > 0);
+    let cells = samples
+        .iter()
+        .enumerate()
+        .filter(|(_, samples)| **samples > 0);
     let cells = cells.map(|(i, &samples)| Cell {
         name: format!("c{} × t{}", i / 3, i % 3),
         concept: i / 3,

@@ -56,11 +56,19 @@ fn outcome(weights: &[f64], number: u32) -> Outcome {
     let look = (weights[4] + weights[5]).sqrt();
     // Noise of a run, of a kind that no surrogate knows.
     let noise = 0.004 * (f64::from(number) * 12.9898).sin();
-    Outcome::Told([("read".to_owned(), 50.0 + 20.0 * read + noise), ("look".to_owned(), 3.0 - look - noise)].into())
+    Outcome::Told(
+        [
+            ("read".to_owned(), 50.0 + 20.0 * read + noise),
+            ("look".to_owned(), 3.0 - look - noise),
+        ]
+        .into(),
+    )
 }
 
 fn truth(weights: &[f64]) -> (f64, f64) {
-    let Outcome::Told(metrics) = outcome(weights, 0) else { unreachable!() };
+    let Outcome::Told(metrics) = outcome(weights, 0) else {
+        unreachable!()
+    };
     (metrics["read"], metrics["look"])
 }
 
@@ -69,7 +77,9 @@ fn searched(search: &str, rounds: usize) -> (tempfile::TempDir, Study) {
     let study = Study::open(&config(out.path(), search), &grid()).unwrap();
     for _ in 0..rounds {
         for trial in study.propose(4).unwrap() {
-            study.tell(trial.number, &outcome(&trial.weights, trial.number)).unwrap();
+            study
+                .tell(trial.number, &outcome(&trial.weights, trial.number))
+                .unwrap();
         }
     }
     (out, study)
@@ -97,10 +107,13 @@ fn intervals_hold_what_they_say() {
     let told = trials.iter().filter(|trial| !trial.predicted.is_empty());
     let (mut within, mut all) = (0, 0);
     for trial in told {
-        let Some(Outcome::Told(metrics)) = &trial.outcome else { panic!("all were told") };
+        let Some(Outcome::Told(metrics)) = &trial.outcome else {
+            panic!("all were told")
+        };
         for (name, predicted) in &trial.predicted {
             all += 1;
-            within += usize::from((metrics[name] - predicted.mean).abs() < 3.0 * predicted.deviation);
+            within +=
+                usize::from((metrics[name] - predicted.mean).abs() < 3.0 * predicted.deviation);
         }
     }
     assert!(all >= 40 && within * 10 >= all * 8, "{within} of {all}");
@@ -124,7 +137,12 @@ fn a_penalty_keeps_near_todays_mixture() {
     let (_free, free) = searched("runs = 16\ninitial = 8", 4);
     let (_held, held) = searched("runs = 16\ninitial = 8\ndistance_penalty = 8.0", 4);
     let far = |study: &Study| study.best().unwrap().distance;
-    assert!(far(&held) < 0.6 * far(&free), "{} {}", far(&held), far(&free));
+    assert!(
+        far(&held) < 0.6 * far(&free),
+        "{} {}",
+        far(&held),
+        far(&free)
+    );
     // The design is the same, and knows of no penalty.
     let first = |study: &Study| study.trials().unwrap().swap_remove(3).weights;
     assert!(distance(&first(&free), &first(&held)) < 1e-12);

@@ -23,6 +23,9 @@ pub struct Best {
     /// The mixture, and how it compares with today's.
     #[serde(flatten)]
     pub mixture: BestMixture,
+    /// The point of each space that it is made of.
+    #[serde(skip)]
+    pub points: Vec<Vec<f64>>,
     /// What each benchmark pays or gains.
     pub benchmarks: Vec<Pays>,
     /// How far it is from today's mixture (total variation).
@@ -73,7 +76,9 @@ impl Study {
         let mut stages = Vec::new();
         for stage in 0..self.spaces.len() {
             let learnt = self.learnt_in(stage, &trials)?;
-            let point = self.searcher(stage)?.best(&learnt.objective, &learnt.so_far)?;
+            let point = self
+                .searcher(stage)?
+                .best(&learnt.objective, &learnt.so_far)?;
             let standings = learnt.objective.standings(&point);
             stages.push(Stage {
                 learnt,
@@ -91,7 +96,10 @@ impl Study {
             return Ok(learnt.space.weights(point));
         }
         let product = Space::product(&self.grid, &self.search)?;
-        let mut point: Vec<f64> = stages.iter().flat_map(|stage| stage.point.clone()).collect();
+        let mut point: Vec<f64> = stages
+            .iter()
+            .flat_map(|stage| stage.point.clone())
+            .collect();
         product.admit(&mut point);
         Ok(product.weights(&point))
     }
@@ -126,7 +134,9 @@ impl Study {
             let space = stage.learnt.space;
             distance(&space.weights(space.today_point()), space.today())
         };
-        let tried = trials.iter().find(|trial| distance(&trial.weights, &weights) < SAME);
+        let tried = trials
+            .iter()
+            .find(|trial| distance(&trial.weights, &weights) < SAME);
         let count = |of: &dyn Fn(&Learnt<'_>) -> usize| stages.iter().map(|s| of(&s.learnt)).sum();
         Best {
             mixture: BestMixture {
@@ -136,6 +146,7 @@ impl Study {
                 beats_today: objective.chance(&differences),
                 weights: weights.clone(),
             },
+            points: stages.iter().map(|stage| stage.point.clone()).collect(),
             benchmarks: self.benchmarks.iter().enumerate().map(pays).collect(),
             distance: distance(&weights, today),
             today_off: stages.iter().map(nearest).fold(0.0, f64::max),
@@ -154,14 +165,18 @@ impl Study {
         let folder = self.cells.output.join(FOLDER);
         // The config first, as a mixture without it cannot be exported.
         publish(&folder.join("config.toml"), self.cells.to_toml().as_bytes())?;
-        self.mixture(&best.mixture.weights)?.write(&folder.join(super::MIXTURE))?;
+        self.mixture(&best.mixture.weights)?
+            .write(&folder.join(super::MIXTURE))?;
         Ok(folder)
     }
 }
 
 impl Stage<'_> {
     fn score(&self) -> Option<Belief> {
-        self.learnt.objective.beliefs(std::slice::from_ref(&self.point)).pop()
+        self.learnt
+            .objective
+            .beliefs(std::slice::from_ref(&self.point))
+            .pop()
     }
 }
 

@@ -234,7 +234,11 @@ impl Folder {
     }
 }
 
-pub(super) fn check(number: u32, outcome: &Outcome, benchmarks: &[Benchmark]) -> Result<(), StudyError> {
+pub(super) fn check(
+    number: u32,
+    outcome: &Outcome,
+    benchmarks: &[Benchmark],
+) -> Result<(), StudyError> {
     let Outcome::Told(metrics) = outcome else {
         return Ok(());
     };

@@ -4,6 +4,7 @@
 //! [`Folder`] keeps trials; [`Study`] knows what they are of: its spaces, benchmarks and cells. A sequential search has
 //! two spaces, of which the first has half of the runs.
 
+mod analysis;
 mod best;
 mod error;
 mod folder;
@@ -87,7 +88,9 @@ impl Study {
         } else {
             atlas.benchmarks
         };
-        let entry = SURROGATES.iter().find(|entry| entry.name == search.surrogate);
+        let entry = SURROGATES
+            .iter()
+            .find(|entry| entry.name == search.surrogate);
         Ok(Self {
             folder,
             grid: grid.clone(),
@@ -95,7 +98,9 @@ impl Study {
             seed: atlas.seed,
             benchmarks,
             cells,
-            fingerprint: blake3::hash(searched.to_string().as_bytes()).to_hex().to_string(),
+            fingerprint: blake3::hash(searched.to_string().as_bytes())
+                .to_hex()
+                .to_string(),
             fit: entry.map(|entry| entry.fit),
             // A config's names are checked when it is read.
             rule: rule(&search.acquisition).unwrap_or(Rule::Ucb),
@@ -257,9 +262,7 @@ impl Study {
         let trials = self.trials()?;
         match self.learnt_in(stage.unwrap_or(0), &trials) {
             Ok(learnt) => Ok(learnt.objective.predicted(point)),
-            Err(StudyError::Search(error)) if error.is_too_few() => {
-                Ok(BTreeMap::new())
-            }
+            Err(StudyError::Search(error)) if error.is_too_few() => Ok(BTreeMap::new()),
             Err(error) => Err(error),
         }
     }
@@ -352,16 +355,22 @@ impl Study {
         let space = self.spaces.iter().find(|space| space.name() == trial.space);
         let problem = match space {
             None => Some(format!("it is of the space \"{}\"", trial.space)),
-            Some(space) if space.len() != trial.point.len() => {
-                Some(format!("its point has {} shares, and not {}", trial.point.len(), space.len()))
-            }
-            Some(space) if space.cells().len() != trial.weights.len() => {
-                Some(format!("it has {} weights, and not {}", trial.weights.len(), space.cells().len()))
-            }
+            Some(space) if space.len() != trial.point.len() => Some(format!(
+                "its point has {} shares, and not {}",
+                trial.point.len(),
+                space.len()
+            )),
+            Some(space) if space.cells().len() != trial.weights.len() => Some(format!(
+                "it has {} weights, and not {}",
+                trial.weights.len(),
+                space.cells().len()
+            )),
             Some(_) => {
                 let shares = trial.point.iter().chain(&trial.weights);
                 let mut wrong = shares.filter(|share| !(0.0..=1.0 + 1e-9).contains(*share));
-                wrong.next().map(|share| format!("one of its shares is {share}"))
+                wrong
+                    .next()
+                    .map(|share| format!("one of its shares is {share}"))
             }
         };
         match problem {
@@ -382,7 +391,12 @@ fn searched(spaces: &[Space], grid: &Grid) -> Value {
     let levels: Map<String, Value> = records
         .iter()
         .flat_map(|record| &record.simplexes)
-        .map(|simplex| (simplex.axis.as_str().to_owned() + "s", json!(simplex.levels)))
+        .map(|simplex| {
+            (
+                simplex.axis.as_str().to_owned() + "s",
+                json!(simplex.levels),
+            )
+        })
         .collect();
     let samples: Map<String, Value> = grid
         .cells

@@ -43,13 +43,22 @@ impl Study {
             let turned = |value: Option<f64>| Some(sign * (value? - from?) / unit);
             columns.push(values.into_iter().map(turned).collect::<Vec<_>>());
         }
-        let total: f64 = self.benchmarks.iter().map(|benchmark| benchmark.weight).sum();
+        let total: f64 = self
+            .benchmarks
+            .iter()
+            .map(|benchmark| benchmark.weight)
+            .sum();
         let score = |row: usize| -> Option<f64> {
-            let values: Vec<f64> = columns.iter().map(|column| column[row]).collect::<Option<_>>()?;
+            let values: Vec<f64> = columns
+                .iter()
+                .map(|column| column[row])
+                .collect::<Option<_>>()?;
             let weights = self.benchmarks.iter().map(|benchmark| benchmark.weight);
             match self.search.combine {
                 _ if values.is_empty() => None,
-                Combine::Weighted => Some(values.iter().zip(weights).map(|(v, w)| v * w / total).sum()),
+                Combine::Weighted => {
+                    Some(values.iter().zip(weights).map(|(v, w)| v * w / total).sum())
+                }
                 Combine::Worst => values.into_iter().reduce(f64::min),
             }
         };

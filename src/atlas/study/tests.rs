@@ -62,12 +62,22 @@ fn a_search_goes_on_where_it_was_and_ends_at_the_best() {
     let study = study(out.path(), "");
     let trials = study.trials().unwrap();
     assert_eq!(trials.len(), 20);
-    assert!(trials[..5].iter().all(|trial| trial.by == "design" && trial.predicted.is_empty()));
-    assert!(trials[5..].iter().all(|trial| trial.by == "ucb" && trial.predicted.len() == 2));
+    assert!(
+        trials[..5]
+            .iter()
+            .all(|trial| trial.by == "design" && trial.predicted.is_empty())
+    );
+    assert!(
+        trials[5..]
+            .iter()
+            .all(|trial| trial.by == "ucb" && trial.predicted.len() == 2)
+    );
     let best = study.best().unwrap();
     assert!(distance(&best.mixture.weights, &TARGET) < 0.06, "{best:?}");
     assert!(best.mixture.beats_today > 0.95 && best.told == 20 && !best.added_up);
-    let [accuracy, loss] = &best.benchmarks[..] else { panic!("two benchmarks") };
+    let [accuracy, loss] = &best.benchmarks[..] else {
+        panic!("two benchmarks")
+    };
     assert!((accuracy.best.mean - 60.0).abs() < 0.2 && accuracy.difference.mean > 0.0);
     assert!((loss.best.mean - 2.0).abs() < 0.02 && loss.difference.mean < 0.0 && loss.better > 0.9);
     let scores = study.scores(&trials).unwrap();
@@ -93,7 +103,12 @@ fn mixtures_are_files_that_an_export_reads() {
     }
     let trial = &study.trials().unwrap()[3];
     let path = study.folder().of_trial(4).join("mixture.json");
-    let weights: Vec<f64> = Mixture::read(&path).unwrap().domains.iter().map(|d| d.weight).collect();
+    let weights: Vec<f64> = Mixture::read(&path)
+        .unwrap()
+        .domains
+        .iter()
+        .map(|d| d.weight)
+        .collect();
     assert_eq!(weights, trial.weights);
     // As after a kill between the two files; and a folder of a trial that was never written.
     fs_err::remove_file(&path).unwrap();
@@ -107,11 +122,19 @@ fn mixtures_are_files_that_an_export_reads() {
 fn what_is_told_has_to_be_of_the_space_and_to_have_all_benchmarks() {
     let out = tempfile::tempdir().unwrap();
     let study = study(out.path(), "space = \"concept\"");
-    let error = study.tell_run(&[0.4, 0.1, 0.25, 0.25], &outcome(&TARGET)).unwrap_err();
+    let error = study
+        .tell_run(&[0.4, 0.1, 0.25, 0.25], &outcome(&TARGET))
+        .unwrap_err();
     assert!(format!("{:?}", error).contains("NotOfSpace"), "{error}");
-    assert!(study.tell_run(&[0.2, 0.2, 0.3, 0.3], &Outcome::Told(BTreeMap::new())).is_err());
+    assert!(
+        study
+            .tell_run(&[0.2, 0.2, 0.3, 0.3], &Outcome::Told(BTreeMap::new()))
+            .is_err()
+    );
     assert!(study.trials().unwrap().is_empty());
-    let trial = study.tell_run(&[0.2, 0.2, 0.3, 0.3], &outcome(&TARGET)).unwrap();
+    let trial = study
+        .tell_run(&[0.2, 0.2, 0.3, 0.3], &outcome(&TARGET))
+        .unwrap();
     assert_eq!((trial.number, trial.by.as_str()), (1, "told"));
     let found = study.trials().unwrap();
     assert_eq!(found, [trial]);
@@ -130,14 +153,22 @@ fn trials_of_another_space_are_told_apart() {
     let joint = study(out.path(), "");
     run(&joint, 1, 2);
     let other = |more: &str, grid: &Grid| {
-        Study::open(&config(out.path(), more), grid).err().map(|error| error.to_string())
+        Study::open(&config(out.path(), more), grid)
+            .err()
+            .map(|error| error.to_string())
     };
     let error = other("space = \"task\"", &grid()).unwrap();
-    assert!(error.contains("space was \"joint\", and is \"task\"") && error.contains("output"), "{error}");
+    assert!(
+        error.contains("space was \"joint\", and is \"task\"") && error.contains("output"),
+        "{error}"
+    );
     let mut grown = grid();
     grown.cells[0].datasets[0].samples += 1;
     let error = other("", &grown).unwrap();
-    assert!(error.contains("samples.chart × ocr was 200, and is 201"), "{error}");
+    assert!(
+        error.contains("samples.chart × ocr was 200, and is 201"),
+        "{error}"
+    );
     // Bounds and the way of searching may change.
     let bounds = "max_epochs = 2\nbudget = 1000\nacquisition = \"ei\"";
     assert_eq!(other(bounds, &grid()), None);
@@ -161,7 +192,11 @@ fn proposers_at_once_do_not_meet() {
     assert_eq!(trials.len(), 12);
     for (i, a) in trials.iter().enumerate() {
         assert_eq!(a.number as usize, i + 1);
-        assert!(trials[..i].iter().all(|b| distance(&a.weights, &b.weights) > 1e-3));
+        assert!(
+            trials[..i]
+                .iter()
+                .all(|b| distance(&a.weights, &b.weights) > 1e-3)
+        );
     }
 }
 
@@ -189,5 +224,8 @@ fn too_few_runs_are_said_as_such() {
     let study = study(out.path(), "");
     run(&study, 1, 2);
     let error = study.best().unwrap_err();
-    assert!(matches!(&error, StudyError::Search(error) if error.is_too_few()), "{error:?}");
+    assert!(
+        matches!(&error, StudyError::Search(error) if error.is_too_few()),
+        "{error:?}"
+    );
 }

@@ -13,6 +13,10 @@ use crate::commands::{Ending, terminal};
 use crate::config::Goal;
 use crate::printable::ascii_escaped;
 use crate::report;
+use crate::store::publish;
+
+/// The report of a search, in the folder of its atlas.
+const REPORT: &str = "report.html";
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -25,27 +29,43 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let (study, _) = study(&arguments.config)?;
+    conclude(&study, arguments.json)?;
+    Ok(Ending::Done)
+}
+
+/// Finds the best mixture, writes it and the report down, and prints it.
+pub(super) fn conclude(study: &Study, json: bool) -> Result<()> {
     let best = study.best()?;
     let folder = study.write_best(&best)?;
-    terminal::print(if arguments.json {
+    let page = folder.with_file_name(REPORT);
+    publish(
+        &page,
+        report::atlas_html(&study.analysis(&best)?).as_bytes(),
+    )?;
+    terminal::print(if json {
         let mut json = serde_json::to_value(&best)?;
         json["cells"] = json!(study.spaces()[0].cells());
         json["intervals"] = intervals(&best);
         ascii_escaped(&serde_json::to_string_pretty(&json)?) + "\n"
     } else {
-        described(&study, &best)
+        described(study, &best)
     })?;
     tracing::info!(
         "wrote {}; `madmix export {0} --to TRAINER` writes it for a trainer",
         folder.display()
     );
-    Ok(Ending::Done)
+    tracing::info!("the report is {}", page.display());
+    Ok(())
 }
 
 /// The 90 % intervals, by what they are of.
 fn intervals(best: &Best) -> Value {
     let of = |estimate: &Estimate| json!(estimate.interval());
-    let differences: Vec<Value> = best.benchmarks.iter().map(|pays| of(&pays.difference)).collect();
+    let differences: Vec<Value> = best
+        .benchmarks
+        .iter()
+        .map(|pays| of(&pays.difference))
+        .collect();
     let values: Vec<Value> = best.benchmarks.iter().map(|pays| of(&pays.best)).collect();
     json!({
         "level": 0.9,
@@ -78,16 +98,27 @@ fn described(study: &Study, best: &Best) -> String {
             100.0 * best.today_off
         );
     }
-    text + "\n" + &benchmark_table(best) + &format!(
-        "\nof {} finished runs; intervals are of 90 % and leave the noise of a run out\n",
-        best.told
-    )
+    text + "\n"
+        + &benchmark_table(best)
+        + &format!(
+            "\nof {} finished runs; intervals are of 90 % and leave the noise of a run out\n",
+            best.told
+        )
 }
 
 fn mixture_table(study: &Study, best: &Best) -> String {
     let space = &study.spaces()[0];
-    let mut rows = vec![["cell", "best %", "today %", "diff"].map(String::from).to_vec()];
-    for ((cell, weight), today) in space.cells().iter().zip(&best.mixture.weights).zip(space.today()) {
+    let mut rows = vec![
+        ["cell", "best %", "today %", "diff"]
+            .map(String::from)
+            .to_vec(),
+    ];
+    for ((cell, weight), today) in space
+        .cells()
+        .iter()
+        .zip(&best.mixture.weights)
+        .zip(space.today())
+    {
         rows.push(vec![
             report::shown(cell),
             format!("{:.2}", 100.0 * weight),

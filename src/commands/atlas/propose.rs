@@ -49,7 +49,11 @@ fn table(trials: &[Trial], cells: &[String]) -> String {
     rows[1].extend(trials.iter().map(|trial| trial.by.clone()));
     for (i, cell) in cells.iter().enumerate() {
         let mut row = vec![report::shown(cell)];
-        row.extend(trials.iter().map(|trial| format!("{:.2}", 100.0 * trial.weights[i])));
+        row.extend(
+            trials
+                .iter()
+                .map(|trial| format!("{:.2}", 100.0 * trial.weights[i])),
+        );
         rows.push(row);
     }
     report::align(&rows, 1)

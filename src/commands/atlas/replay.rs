@@ -47,7 +47,7 @@ pub(super) struct Arguments {
     /// How near the best run of the table is near enough, as a part of its value.
     #[arg(long, default_value_t = 0.01)]
     within: f64,
-    /// Print JSON, with the regret after every run and the starts of every search.
+    /// Print JSON, with the regret after every run and the rows of the table in the order in which they were seen.
     #[arg(long)]
     json: bool,
 }

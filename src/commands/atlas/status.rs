@@ -34,7 +34,10 @@ struct Standing {
 
 impl Standing {
     fn count(&self, of: impl Fn(&Option<Outcome>) -> bool) -> usize {
-        self.trials.iter().filter(|trial| of(&trial.outcome)).count()
+        self.trials
+            .iter()
+            .filter(|trial| of(&trial.outcome))
+            .count()
     }
 
     fn told(&self) -> usize {
@@ -95,7 +98,11 @@ fn described(study: &Study, standing: &Standing, search: &Search) -> String {
         standing.pending()
     );
     if let Some((trial, score)) = standing.best() {
-        text += &format!("best so far: #{}, score {}\n", trial.number, shown(Some(score)));
+        text += &format!(
+            "best so far: #{}, score {}\n",
+            trial.number,
+            shown(Some(score))
+        );
     }
     text
 }
@@ -106,7 +113,11 @@ fn shown(value: Option<f64>) -> String {
         return "-".to_owned();
     };
     let text = format!("{value:.4}");
-    if text == "-0.0000" { "0.0000".to_owned() } else { text }
+    if text == "-0.0000" {
+        "0.0000".to_owned()
+    } else {
+        text
+    }
 }
 
 fn table(study: &Study, standing: &Standing) -> String {
@@ -126,7 +137,12 @@ fn table(study: &Study, standing: &Standing) -> String {
             Some(Outcome::Told(_)) => "told".to_owned(),
             Some(Outcome::Failed(reason)) => report::shown(&format!("failed: {reason}")),
         };
-        let mut row = vec![format!("#{}", trial.number), trial.space.clone(), trial.by.clone(), state];
+        let mut row = vec![
+            format!("#{}", trial.number),
+            trial.space.clone(),
+            trial.by.clone(),
+            state,
+        ];
         row.push(shown(*score));
         row.extend(benchmarks.iter().map(|&name| match &trial.outcome {
             Some(Outcome::Told(metrics)) => shown(metrics.get(name).copied()),

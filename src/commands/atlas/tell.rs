@@ -8,9 +8,9 @@ use clap::Args;
 use serde_json::Value;
 
 use super::study;
+use crate::atlas::Outcome;
 use crate::atlas::proxy::command::metrics;
 use crate::atlas::study::Study;
-use crate::atlas::Outcome;
 use crate::commands::{Ending, terminal};
 use crate::store::read_regular;
 
@@ -67,7 +67,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     } else {
         study.tell(number, &outcome)?;
     }
-    let pending = study.trials()?.iter().filter(|trial| trial.outcome.is_none()).count();
+    let pending = study
+        .trials()?
+        .iter()
+        .filter(|trial| trial.outcome.is_none())
+        .count();
     terminal::print(format!("trial {number} is told; {pending} pending\n"))?;
     Ok(Ending::Done)
 }
@@ -80,9 +84,16 @@ fn outcome(arguments: &Arguments, study: &Study, values: &[&String]) -> Result<O
     let mut found = BTreeMap::new();
     if let Some(path) = &arguments.metrics {
         ensure!(path.exists(), "there is no {}", path.display());
-        let names = study.benchmarks().iter().map(|benchmark| benchmark.name.as_str());
+        let names = study
+            .benchmarks()
+            .iter()
+            .map(|benchmark| benchmark.name.as_str());
         // What is given as NAME=VALUE need not be in the file.
-        let given = |name: &&str| !values.iter().any(|value| value.split_once('=').is_some_and(|(n, _)| n == *name));
+        let given = |name: &&str| {
+            !values
+                .iter()
+                .any(|value| value.split_once('=').is_some_and(|(n, _)| n == *name))
+        };
         let read = metrics::read(path, names.filter(given));
         found = read.map_err(|problem| anyhow::anyhow!("{problem}"))?;
     }
@@ -123,10 +134,14 @@ fn weights(path: &Path, study: &Study) -> Result<Vec<f64>> {
         None => {
             for (name, share) in value.as_object().with_context(no_mixture)? {
                 let share = share.as_f64();
-                let share = share.with_context(|| format!("{}: the share of \"{name}\" is no number", path.display()))?;
+                let share = share.with_context(|| {
+                    format!("{}: the share of \"{name}\" is no number", path.display())
+                })?;
                 shares.push((name, share));
             }
         }
     }
-    study.in_order(shares).with_context(|| path.display().to_string())
+    study
+        .in_order(shares)
+        .with_context(|| path.display().to_string())
 }

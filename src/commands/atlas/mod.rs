@@ -2,6 +2,7 @@
 
 pub(super) mod embed;
 mod label;
+mod run;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -18,10 +19,13 @@ pub(super) struct Arguments {
 enum Command {
     /// Put every sample into a cell: what its pictures show, and which task its conversation sets.
     Label(label::Arguments),
+    /// Try mixtures of the cells until there are enough runs; labels first where there are no labels.
+    Run(run::Arguments),
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     match &arguments.command {
         Command::Label(arguments) => label::run(arguments),
+        Command::Run(arguments) => run::run(arguments),
     }
 }

@@ -81,7 +81,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
 }
 
 /// Labels everything, or finds that nothing has changed; `None` when interrupted.
-pub(super) fn labels(path: &Path, retry_failed: bool, stop: &AtomicBool) -> Result<Option<Summary>> {
+pub(super) fn labels(
+    path: &Path,
+    retry_failed: bool,
+    stop: &AtomicBool,
+) -> Result<Option<Summary>> {
     let config = ground::plain_config(path)?;
     let bars = Arc::new(FileBars::default());
     let ground = Ground::open(config, path, &bars)?;

@@ -17,6 +17,7 @@ pub mod chance;
 pub mod embed;
 mod grid;
 pub mod label;
+mod mixture;
 pub mod proxy;
 pub mod replay;
 pub mod runner;
@@ -28,4 +29,5 @@ pub mod surrogate;
 mod testing;
 
 pub use grid::{Cell, CellDataset, Grid, GridError, StoredGrid};
+pub use mixture::mixture;
 pub use study::{Outcome, Predicted, Trial};

@@ -33,6 +33,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::atlas::cells::CellsError;
+use crate::atlas::study::StudyError;
 use crate::checkpoint::UnknownCard;
 use crate::config::ConfigError;
 use crate::export::ExportError;
@@ -102,6 +103,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
         || error
             .downcast_ref()
             .is_some_and(|error: &CellsError| !matches!(error, CellsError::Grid(_)))
+        || error.downcast_ref().is_some_and(StudyError::is_usage)
         || error.downcast_ref().is_some_and(is_input)
         || error
             .downcast_ref()

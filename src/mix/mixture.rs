@@ -267,6 +267,40 @@ impl Mixture {
         Ok(mixture)
     }
 
+    /// A mixture of domains whose weights come from elsewhere than from centroids. Baselines are the even shares, and the
+    /// human ones where all domains have one.
+    ///
+    /// # Errors
+    /// When the weights are no shares that sum to 1.
+    pub fn of_domains(
+        method: &str,
+        domains: Vec<MixtureDomain>,
+        provenance: Provenance,
+    ) -> Result<Self, MixtureError> {
+        let even = 1.0 / domains.len() as f64;
+        let mut baselines = BTreeMap::from([(Uniform::NAME.to_owned(), vec![even; domains.len()])]);
+        let human: Option<Vec<f64>> = domains.iter().map(|domain| domain.human).collect();
+        if let Some(human) = human
+            && let sum = total(human.iter().copied())
+            && sum > 0.0
+        {
+            let shares = human.iter().map(|share| share / sum).collect();
+            baselines.insert(Human::NAME.to_owned(), shares);
+        }
+        let mixture = Self {
+            format: FORMAT,
+            method: method.to_owned(),
+            lambda: None,
+            settings: MixtureSettings::default(),
+            uncertainty: None,
+            domains,
+            baselines,
+            provenance,
+        };
+        mixture.check()?;
+        Ok(mixture)
+    }
+
     /// The file's bytes: indented JSON, the same for the same mixture.
     ///
     /// # Errors

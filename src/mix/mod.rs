@@ -21,7 +21,7 @@ mod error;
 mod fused;
 mod hold;
 mod human;
-mod kernel;
+pub(crate) mod kernel;
 mod mad_mix;
 mod method;
 mod mixture;

@@ -7,22 +7,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::Estimate;
+use crate::atlas::space::Axis;
 use crate::atlas::surrogate::Posterior;
 
 /// Points of an effect's curve.
 const POINTS: usize = 9;
 /// The share that is moved to find out what two levels do together.
 const STEP: f64 = 0.1;
-
-/// The axis of a level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Axis {
-    /// Of concepts.
-    Concept,
-    /// Of tasks.
-    Task,
-}
 
 /// A concept or a task, as coordinates of a point.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Grid, Trial};
 use crate::config::Benchmark;
 
-pub use effects::{Axis, Effect, Interaction, Level, effects, interactions};
+pub use effects::{Effect, Interaction, Level, effects, interactions};
 pub use fit::{Band, Fitted, Ranks, bands, ranks};
 
 /// A search with what was learnt in it.

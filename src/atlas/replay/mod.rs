@@ -76,6 +76,8 @@ pub struct Replay {
 /// How a strategy fared.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Replayed {
+    /// By seed: the rows of the table in the order in which they were seen, those to start from first.
+    pub seen: Vec<Vec<usize>>,
     /// By seed: the runs until one was near enough; `None` where none was.
     pub needed: Vec<Option<usize>>,
     /// By number of runs, from 1: the best value so far against the best of all, in units of the metric, 0 being the best;
@@ -121,14 +123,13 @@ impl Replay {
             })
             .collect();
         let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
-        let curves = (0..self.seeds)
+        let seen = (0..self.seeds)
             .into_par_iter()
-            .map(|seed| {
-                let seen = self.search(table, values, &space, strategy, seed)?;
-                Ok(so_far(seen.iter().map(|&row| losses[row] - best)))
-            })
-            .collect::<Vec<Result<Vec<f64>, ReplayError>>>();
-        let curves = curves.into_iter().collect::<Result<Vec<_>, _>>()?;
+            .map(|seed| self.search(table, values, &space, strategy, seed))
+            .collect::<Vec<_>>();
+        let seen = seen.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let curve = |seen: &Vec<usize>| so_far(seen.iter().map(|&row| losses[row] - best));
+        let curves: Vec<Vec<f64>> = seen.iter().map(curve).collect();
         let enough = self.within * best.abs();
         let needed = curves.iter().map(|curve| {
             let at = curve.iter().position(|regret| *regret <= enough);
@@ -137,6 +138,7 @@ impl Replay {
         Ok(Replayed {
             needed: needed.collect(),
             regret: quartiles(&curves),
+            seen,
         })
     }
 

@@ -97,6 +97,13 @@ fn a_search_needs_fewer_runs_than_chance_and_both_see_every_row_once() {
     }
     // The start is the same.
     assert_eq!(learnt.regret[..5], drawn.regret[..5]);
+    assert!(
+        learnt
+            .seen
+            .iter()
+            .zip(&drawn.seen)
+            .all(|(a, b)| a[..5] == b[..5])
+    );
     assert_eq!(learnt, of(Some(&PLAIN), Rule::Ucb));
 }
 
@@ -105,6 +112,7 @@ fn what_never_comes_near_has_no_quartiles() {
     let found = Replayed {
         needed: vec![Some(3), None, Some(5), None],
         regret: Vec::new(),
+        seen: Vec::new(),
     };
     assert_eq!(found.quartiles(), [Some(5), None, None]);
 }

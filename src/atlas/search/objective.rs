@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 
 use super::SearchError;
@@ -14,7 +15,7 @@ use super::normal::chance_above;
 use crate::atlas::Predicted;
 use crate::atlas::chance::Chance;
 use crate::atlas::space::Space;
-use crate::atlas::surrogate::{Fit, Observations, Surrogate};
+use crate::atlas::surrogate::{Fit, Observations, Posterior, Surrogate};
 use crate::config::{Benchmark, Combine, Goal};
 
 /// Draws for the least of several benchmarks.
@@ -225,6 +226,23 @@ impl Objective {
             moments(&drawn)
         };
         (1..with_today.len()).map(least).collect()
+    }
+
+    /// The weighted mean of the benchmarks at points, with covariances, also where the least of them is sought: that has
+    /// none of its own.
+    pub fn posterior(&self, points: &[Vec<f64>]) -> Posterior {
+        let m = points.len();
+        let mut all = Posterior {
+            mean: DVector::zeros(m),
+            covariance: DMatrix::zeros(m, m),
+        };
+        for (part, weight) in self.parts.iter().zip(self.weights()) {
+            let scale = weight * part.scale();
+            let Posterior { mean, covariance } = part.surrogate.posterior(points);
+            all.mean += scale * mean.add_scalar(-part.center);
+            all.covariance += scale * scale * covariance;
+        }
+        all
     }
 
     /// What a run at a point is expected to give, by benchmark, its noise included.

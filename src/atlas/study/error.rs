@@ -3,6 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::atlas::cells::CellsError;
+use crate::atlas::search::SearchError;
+use crate::atlas::space::SpaceError;
+use crate::mix::MixtureError;
 use crate::store::PublishError;
 
 /// A study's folder cannot be used, or what it is told cannot be taken.
@@ -70,12 +74,40 @@ pub enum StudyError {
         /// What was told.
         before: String,
     },
+    /// There is no such search.
+    #[error(transparent)]
+    Space(#[from] SpaceError),
+    /// A mixture that was made elsewhere.
+    #[error("the mixture cannot be told")]
+    Mixture(#[source] SpaceError),
+    /// The cells are no domains of the config.
+    #[error(transparent)]
+    Cells(#[from] CellsError),
+    /// Nothing can be learnt or proposed.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// There is nothing that learns by that name.
+    #[error("atlas.search.surrogate = \"{0}\" is not part of this madmix")]
+    NoSurrogate(String),
+    /// A mixture file cannot be made or written.
+    #[error(transparent)]
+    File(#[from] MixtureError),
     /// A file cannot be read or locked.
     #[error("the study cannot be used: {0}")]
     Io(#[from] io::Error),
     /// A file cannot be written.
     #[error(transparent)]
     Publish(#[from] PublishError),
+}
+
+impl StudyError {
+    /// Whether what was asked for, or the config, has to change, and not the files.
+    pub fn is_usage(&self) -> bool {
+        !matches!(
+            self,
+            Self::Content { .. } | Self::File(_) | Self::Io(_) | Self::Publish(_)
+        )
+    }
 }
 
 fn known(last: u32) -> String {

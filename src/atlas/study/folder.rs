@@ -26,6 +26,8 @@ const LOCK: &str = "lock";
 const TRIALS: &str = "trials";
 const TRIAL: &str = "trial.json";
 const OUTCOME: &str = "outcome.json";
+/// More differences than these help nobody.
+const DIFFERENCES: usize = 8;
 /// A trial of a hundred thousand cells has less.
 const MAX_BYTES: u64 = 64 << 20;
 
@@ -78,10 +80,23 @@ impl Folder {
         let mut differences = Vec::new();
         differ("", Some(&found), Some(search), &mut differences);
         if differences.is_empty() {
-            Ok(folder)
-        } else {
-            Err(StudyError::OtherSearch { path, differences })
+            return Ok(folder);
         }
+        if folder.trials()?.is_empty() {
+            // Nothing rests on it yet.
+            let record = Record {
+                format: FORMAT,
+                search: search.clone(),
+            };
+            publish(&path, &written(&path, &record)?)?;
+            return Ok(folder);
+        }
+        let more = differences.len().saturating_sub(DIFFERENCES);
+        differences.truncate(DIFFERENCES);
+        if more > 0 {
+            differences.push(format!("and {more} more"));
+        }
+        Err(StudyError::OtherSearch { path, differences })
     }
 
     /// Where it lies.
@@ -219,7 +234,11 @@ impl Folder {
     }
 }
 
-fn check(number: u32, outcome: &Outcome, benchmarks: &[Benchmark]) -> Result<(), StudyError> {
+pub(super) fn check(
+    number: u32,
+    outcome: &Outcome,
+    benchmarks: &[Benchmark],
+) -> Result<(), StudyError> {
     let Outcome::Told(metrics) = outcome else {
         return Ok(());
     };
@@ -255,7 +274,7 @@ fn described(outcome: &Outcome) -> String {
     }
 }
 
-fn content(path: &Path, problem: String) -> StudyError {
+pub(super) fn content(path: &Path, problem: String) -> StudyError {
     StudyError::Content {
         path: path.to_owned(),
         problem,

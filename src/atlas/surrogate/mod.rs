@@ -3,6 +3,12 @@
 //! A point is what [a space](super) is searched in: shares, of one simplex or of several one after the other. A further
 //! surrogate is one file that implements [`Fit`] and one line in [`SURROGATES`].
 
+mod gp;
+mod lbfgs;
+mod linear;
+
+pub use gp::{GaussianProcess, Gp, Hyperparameters};
+pub use linear::{Linear, LinearRegression};
 use nalgebra::{DMatrix, DVector};
 
 /// Why nothing can be learnt.
@@ -45,6 +51,41 @@ pub struct Observations {
     pub values: Vec<f64>,
 }
 
+impl Observations {
+    /// Refuses what nothing can be learnt from; `needed` is at least 1.
+    fn check(&self, surrogate: &'static str, needed: usize) -> Result<(), SurrogateError> {
+        let (found, points) = (self.values.len(), self.points.len());
+        if found < needed {
+            return Err(SurrogateError::TooFew {
+                surrogate,
+                needed,
+                found,
+            });
+        }
+        let fault = |run, problem| Err(SurrogateError::Observation { run, problem });
+        if points != found {
+            let problem = format!("there are {points} points for {found} values");
+            return fault(points.min(found), problem);
+        }
+        let shares = self.points[0].len();
+        for (run, (point, value)) in self.points.iter().zip(&self.values).enumerate() {
+            if !value.is_finite() {
+                return fault(run, format!("its value is {value}"));
+            }
+            if point.is_empty() || point.len() != shares {
+                let problem = format!("it has {} shares, and the first run {shares}", point.len());
+                return fault(run, problem);
+            }
+            // A share may have come below 0 by rounding.
+            let sensible = |share: &f64| share.is_finite() && *share >= -1e-6;
+            if let Some(share) = point.iter().find(|share| !sensible(share)) {
+                return fault(run, format!("a share of it is {share}"));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What is known of the values at some points, without the noise of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Posterior {
@@ -75,8 +116,14 @@ pub trait Surrogate: Send + Sync {
     /// Means and covariances at points, without the noise of a run. O(m²) memory.
     fn posterior(&self, points: &[Vec<f64>]) -> Posterior;
 
-    /// The variance of a run's noise.
+    /// The variance of a run's noise, on average over the runs that were seen.
     fn noise(&self) -> f64;
+
+    /// The variances of the noise of runs at points `[m]`: with [`Surrogate::predict`]'s, what an interval for a run is
+    /// made of.
+    fn noise_at(&self, points: &[Vec<f64>]) -> Vec<f64> {
+        vec![self.noise(); points.len()]
+    }
 
     /// The same, once further runs are seen (or pretended to be); nothing else is learnt anew.
     ///
@@ -102,4 +149,15 @@ pub struct SurrogateEntry {
 }
 
 /// Every surrogate, one line each.
-pub const SURROGATES: &[SurrogateEntry] = &[];
+pub const SURROGATES: &[SurrogateEntry] = &[
+    SurrogateEntry {
+        name: "gp",
+        summary: "Gaussian process on the simplex",
+        fit: &Gp,
+    },
+    SurrogateEntry {
+        name: "linear",
+        summary: "linear regression on the shares, as RegMix's",
+        fit: &Linear,
+    },
+];

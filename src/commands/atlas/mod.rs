@@ -1,13 +1,23 @@
 //! `madmix atlas`: one file per subcommand, and what they share.
 
+mod best;
 pub(super) mod embed;
 mod label;
+mod propose;
+mod replay;
 mod run;
+mod status;
+mod tell;
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
 use clap::Subcommand;
 
-use super::Ending;
+use super::{Ending, ground};
+use crate::atlas::StoredGrid;
+use crate::atlas::study::Study;
+use crate::config::Atlas;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -21,11 +31,40 @@ enum Command {
     Label(label::Arguments),
     /// Try mixtures of the cells until there are enough runs; labels first where there are no labels.
     Run(run::Arguments),
+    /// Say which mixtures of the cells to try next, and write them down.
+    Propose(propose::Arguments),
+    /// Say what came of a trial, or of a run that was made elsewhere.
+    Tell(tell::Arguments),
+    /// List the trials, with what came of them.
+    Status(status::Arguments),
+    /// Say which mixture is thought best, how sure that is, and what each benchmark pays for it.
+    Best(best::Arguments),
+    /// Search over a table of finished runs, and say how many were needed to find a good one.
+    Replay(replay::Arguments),
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     match &arguments.command {
         Command::Label(arguments) => label::run(arguments),
         Command::Run(arguments) => run::run(arguments),
+        Command::Propose(arguments) => propose::run(arguments),
+        Command::Tell(arguments) => tell::run(arguments),
+        Command::Status(arguments) => status::run(arguments),
+        Command::Best(arguments) => best::run(arguments),
+        Command::Replay(arguments) => replay::run(arguments),
     }
+}
+
+/// The search of a config that was labelled, and its settings.
+fn study(path: &Path) -> Result<(Study, Atlas)> {
+    let config = ground::plain_config(path)?;
+    let missing = || {
+        format!(
+            "nothing is labelled yet: run `madmix atlas label {}` first",
+            path.display()
+        )
+    };
+    let stored = StoredGrid::find(&config.output)?.with_context(missing)?;
+    let study = Study::open(&config, &stored.grid)?;
+    Ok((study, config.atlas.unwrap_or_default()))
 }

@@ -2,6 +2,8 @@
 //! domains; here all but the blocks on the diagonal is matrix products, shared by threads panel by panel. Every product
 //! has a fixed shape, so the bits do not depend on the number of threads.
 
+use std::ops::Range;
+
 use nalgebra::{Cholesky, DMatrix, DMatrixViewMut, DVector};
 use rayon::prelude::*;
 
@@ -11,13 +13,13 @@ use super::gram::each_panel;
 const BLOCK: usize = 128;
 
 /// L of `A = LLᵀ` in the lower triangle, and Lᵀ in the upper one outside of the blocks on the diagonal.
-pub(super) struct Factor {
+pub(crate) struct Factor {
     both: DMatrix<f64>,
 }
 
 impl Factor {
     /// Factors the symmetric matrix whose lower triangle `matrix` holds; `None` when it is not positive definite.
-    pub(super) fn new(mut matrix: DMatrix<f64>) -> Option<Self> {
+    pub(crate) fn new(mut matrix: DMatrix<f64>) -> Option<Self> {
         let n = matrix.nrows();
         let mut start = 0;
         while start < n {
@@ -48,39 +50,64 @@ impl Factor {
     }
 
     /// A⁻¹b.
-    pub(super) fn solve(&self, b: &DVector<f64>) -> DVector<f64> {
+    pub(crate) fn solve(&self, b: &DVector<f64>) -> DVector<f64> {
         let mut x = b.clone();
         self.both.solve_lower_triangular_unchecked_mut(&mut x);
         self.both.tr_solve_lower_triangular_unchecked_mut(&mut x);
         x
     }
 
-    /// A⁻¹.
-    pub(super) fn inverse(&self) -> DMatrix<f64> {
+    /// log det A.
+    pub(crate) fn log_determinant(&self) -> f64 {
+        2.0 * self.both.diagonal().iter().map(|x| x.ln()).sum::<f64>()
+    }
+
+    /// L⁻¹B, for `right` B `[n, m]`.
+    pub(crate) fn solve_lower(&self, mut right: DMatrix<f64>) -> DMatrix<f64> {
         let n = self.both.nrows();
-        let blocks = || {
-            (0..n)
-                .step_by(BLOCK)
-                .map(|start| start..(start + BLOCK).min(n))
-        };
+        let work = n * right.len();
+        each_panel(&mut right, work, |_, mut panel| self.forward(&mut panel));
+        right
+    }
+
+    /// A⁻¹.
+    pub(crate) fn inverse(&self) -> DMatrix<f64> {
+        let n = self.both.nrows();
         let mut inverse = DMatrix::identity(n, n);
         each_panel(&mut inverse, n * n * n, |_, mut panel| {
-            for rows in blocks() {
-                let (above, mut own) = panel.rows_range_pair_mut(..rows.start, rows.clone());
-                let left = self.both.view_range(rows.clone(), ..rows.start);
-                own.gemm(-1.0, &left, &above, 1.0);
-                let corner = self.both.view_range(rows.clone(), rows);
-                corner.solve_lower_triangular_unchecked_mut(&mut own);
-            }
-            for rows in blocks().rev() {
-                let (mut own, under) = panel.rows_range_pair_mut(rows.clone(), rows.end..);
-                let left = self.both.view_range(rows.clone(), rows.end..);
-                own.gemm(-1.0, &left, &under, 1.0);
-                let corner = self.both.view_range(rows.clone(), rows);
-                corner.tr_solve_lower_triangular_unchecked_mut(&mut own);
-            }
+            self.forward(&mut panel);
+            self.backward(&mut panel);
         });
         inverse
+    }
+
+    /// Turns B into L⁻¹B.
+    fn forward(&self, panel: &mut DMatrixViewMut<'_, f64>) {
+        for rows in self.blocks() {
+            let (above, mut own) = panel.rows_range_pair_mut(..rows.start, rows.clone());
+            let left = self.both.view_range(rows.clone(), ..rows.start);
+            own.gemm(-1.0, &left, &above, 1.0);
+            let corner = self.both.view_range(rows.clone(), rows);
+            corner.solve_lower_triangular_unchecked_mut(&mut own);
+        }
+    }
+
+    /// Turns B into L⁻ᵀB.
+    fn backward(&self, panel: &mut DMatrixViewMut<'_, f64>) {
+        for rows in self.blocks().rev() {
+            let (mut own, under) = panel.rows_range_pair_mut(rows.clone(), rows.end..);
+            let left = self.both.view_range(rows.clone(), rows.end..);
+            own.gemm(-1.0, &left, &under, 1.0);
+            let corner = self.both.view_range(rows.clone(), rows);
+            corner.tr_solve_lower_triangular_unchecked_mut(&mut own);
+        }
+    }
+
+    fn blocks(&self) -> impl DoubleEndedIterator<Item = Range<usize>> {
+        let n = self.both.nrows();
+        (0..n)
+            .step_by(BLOCK)
+            .map(move |start| start..(start + BLOCK).min(n))
     }
 }
 

@@ -12,7 +12,7 @@ mod spectrum;
 
 use nalgebra::{DMatrix, DVector};
 
-use self::cholesky::Factor;
+pub(crate) use self::cholesky::Factor;
 pub(super) use self::gram::Scaled;
 use self::gram::{between_columns, between_domains};
 use super::total::total;

@@ -160,7 +160,8 @@ impl Model {
             linear("proxy's trunk", 1, HIDDEN, HIDDEN, gain)?,
         ];
         // Small, so that it begins with what is known before.
-        let heads = (0..data.tasks as u64).map(|task| linear("proxy's head", task, HIDDEN, SORTS, 0.1));
+        let heads =
+            (0..data.tasks as u64).map(|task| linear("proxy's head", task, HIDDEN, SORTS, 0.1));
         let heads = heads.collect::<Result<_, _>>()?;
         let prior: Vec<f32> = data.prior.iter().map(|share| share.ln()).collect();
         Ok(Self {
@@ -197,7 +198,9 @@ impl Model {
         let mut hidden = Tensor::from_vec(inputs, (count, INPUT), &Device::Cpu)?;
         let targets = Tensor::from_vec(targets, (count, SORTS), &Device::Cpu)?;
         for layer in &self.trunk {
-            hidden = layer.forward(&thinned(hidden, masks.as_deref_mut())?)?.relu()?;
+            hidden = layer
+                .forward(&thinned(hidden, masks.as_deref_mut())?)?
+                .relu()?;
         }
         hidden = thinned(hidden, masks)?;
         let mut losses = Vec::new();

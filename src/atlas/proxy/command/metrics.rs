@@ -20,7 +20,7 @@ type Numbers = BTreeMap<String, f64>;
 ///
 /// # Errors
 /// In words for a person: the file is not there or nothing that is known, or a benchmark is missing or not finite.
-pub(super) fn read<'a>(
+pub(crate) fn read<'a>(
     path: &Path,
     benchmarks: impl Iterator<Item = &'a str>,
 ) -> Result<BTreeMap<String, f64>, String> {

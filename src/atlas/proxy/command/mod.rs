@@ -1,6 +1,6 @@
 //! The proxy that is a program of the user's: a training run and its evaluation.
 
-mod metrics;
+pub(crate) mod metrics;
 mod mixture;
 mod process;
 

@@ -93,7 +93,8 @@ fn metrics_that_cannot_be_used_are_refused_by_name() {
 
 #[test]
 fn another_search_is_told_by_what_differs() {
-    let (out, _folder) = study();
+    let (out, folder) = study();
+    add(&folder, 1);
     let other = json!({"cells": ["x", "z"], "space": "task"});
     let error = Folder::open(&out.path().join("study"), &other)
         .unwrap_err()

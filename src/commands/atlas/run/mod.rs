@@ -11,13 +11,13 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use self::progress::Progress;
-use super::label;
+use super::{best, label};
 use crate::atlas::cells::with_cells;
 use crate::atlas::proxy::Proxy;
 use crate::atlas::proxy::builtin::BuiltinProxy;
 use crate::atlas::proxy::command::{CommandProxy, Exporter};
 use crate::atlas::runner::{Finish, Runner};
-use crate::atlas::study::Study;
+use crate::atlas::study::{Study, StudyError};
 use crate::atlas::{Grid, StoredGrid, Trial};
 use crate::commands::export::sources;
 use crate::commands::{Ending, ground, stop, terminal};
@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     /// The TOML file that describes the run.
     config: PathBuf,
     /// Try this trial and no other, as a task of a batch system does.
-    #[arg(long, value_name = "N", conflicts_with_all = ["until", "array"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["until", "array", "json"])]
     trial: Option<u32>,
     /// How many runs are to be told in all, in place of the config's `runs`.
     #[arg(long, value_name = "RUNS")]
@@ -37,7 +37,7 @@ pub(super) struct Arguments {
     /// pending, and new ones. Nothing is printed once enough are told.
     #[arg(long, value_name = "Q", conflicts_with = "json")]
     array: Option<u32>,
-    /// Print the trials as JSON.
+    /// Print what is best as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -81,11 +81,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
             Finish::Complete => {}
         }
     }
-    if arguments.json {
-        let trials = serde_json::to_string_pretty(&study.trials()?)?;
-        terminal::print(trials + "\n")?;
+    if whole {
+        conclude(&study, arguments.json)?;
     }
     Ok(Ending::Done)
+}
+
+/// Says what is best, as far as that can be said.
+fn conclude(study: &Study, json: bool) -> Result<()> {
+    let Err(error) = best::conclude(study, json) else {
+        return Ok(());
+    };
+    match error.downcast_ref::<StudyError>() {
+        Some(StudyError::Search(cause)) if cause.is_too_few() => {
+            tracing::warn!("what is best cannot be said yet: {error:#}");
+            Ok(())
+        }
+        _ => Err(error),
+    }
 }
 
 fn interrupted(path: &Path) -> Ending {

@@ -1,6 +1,6 @@
 //! What shares of concepts and tasks do, alone and in pairs.
 
-use crate::atlas::analysis::{Analysis, Axis, Effect, Estimate, Interaction};
+use crate::atlas::analysis::{Analysis, Effect, Estimate, Interaction};
 use crate::report::html::markup::{Tag, tag};
 use crate::report::html::number::{decimal, percent};
 use crate::report::html::parts::{Section, figure, note, scroll};
@@ -68,11 +68,7 @@ fn drawing(i: usize, effect: &Effect) -> Tag {
             Series::Dots { dots: vec![place] },
         ],
     };
-    let kind = match effect.axis {
-        Axis::Concept => "concept",
-        Axis::Task => "task",
-    };
-    let title = format!("{kind}: {}", effect.level);
+    let title = format!("{}: {}", effect.axis.as_str(), effect.level);
     let about = About {
         id: &format!("effect-{i}"),
         title: &title,

@@ -25,12 +25,12 @@ pub(super) fn section(analysis: &Analysis) -> Result<Section, String> {
     let mut body = vec![
         note(
             "Each point is a run: what came of it, and what was expected with its 90\u{a0}% interval, the noise of a run \
-             included. Of points on the dashed line both are equal. A filled point was predicted before it was run, the \
-             others from all runs but themselves.",
+             included. Of points on the dashed line both are equal. Blue points were predicted before they were run, the \
+             others from runs that they are not among.",
         ),
         legend([
             (Sign::Box("c0 swatch"), "predicted before the run"),
-            (Sign::Box("c1 swatch"), "predicted from all others"),
+            (Sign::Box("c1 swatch"), "predicted from other runs"),
         ]),
         tag("div").set("class", "plots").extend(drawn),
         calibration(&fits).element(),
@@ -141,7 +141,7 @@ fn every(fits: &[(usize, &BenchmarkFit)]) -> Tag {
                 if run.ahead {
                     "before"
                 } else {
-                    "from all others"
+                    "from other runs"
                 }
                 .to_owned(),
             ),

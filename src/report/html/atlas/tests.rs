@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::atlas_html;
 use crate::atlas::analysis::{
-    Analysis, Axis, BenchmarkFit, BestMixture, Effect, Estimate, Fitted, Interaction,
+    Analysis, BenchmarkFit, BestMixture, Effect, Estimate, Fitted, Interaction,
 };
+use crate::atlas::space::Axis;
 use crate::atlas::{Cell, CellDataset, Grid, Outcome, Trial};
 use crate::config::{Benchmark, Goal};
 

@@ -1,0 +1,79 @@
+//! One number for each finished run, without anything being learnt.
+
+use super::{Outcome, Study, StudyError, Trial};
+use crate::atlas::space::distance;
+use crate::config::{Combine, Goal};
+
+/// Mixtures nearer than this (total variation) are the same.
+const SAME: f64 = 1e-6;
+
+impl Study {
+    /// The score of each trial that was told, more being better: the weighted mean of the benchmarks in units of their
+    /// spread over all runs, or the least of their differences to the run of today's mixture; `None` for all while there is no
+    /// such run.
+    ///
+    /// # Errors
+    /// When a trial lacks a benchmark.
+    pub fn scores(&self, trials: &[Trial]) -> Result<Vec<Option<f64>>, StudyError> {
+        let today = self.today(trials);
+        let mut columns = Vec::new();
+        for benchmark in &self.benchmarks {
+            let value = |trial: &Trial| -> Result<Option<f64>, StudyError> {
+                let Some(outcome @ Outcome::Told(metrics)) = &trial.outcome else {
+                    return Ok(None);
+                };
+                super::folder::check(trial.number, outcome, &self.benchmarks)?;
+                Ok(metrics.get(&benchmark.name).copied())
+            };
+            let values = trials.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+            let told: Vec<f64> = values.iter().copied().flatten().collect();
+            let n = told.len() as f64;
+            let mean = told.iter().sum::<f64>() / n.max(1.0);
+            let squares: f64 = told.iter().map(|value| (value - mean).powi(2)).sum();
+            let spread = (squares / (n - 1.0).max(1.0)).sqrt();
+            let unit = if spread > 0.0 { spread } else { 1.0 };
+            let sign = match benchmark.goal {
+                Goal::Max => 1.0,
+                Goal::Min => -1.0,
+            };
+            let from = match self.search.combine {
+                Combine::Weighted => Some(mean),
+                Combine::Worst => today.and_then(|today| values[today]),
+            };
+            let turned = |value: Option<f64>| Some(sign * (value? - from?) / unit);
+            columns.push(values.into_iter().map(turned).collect::<Vec<_>>());
+        }
+        let total: f64 = self
+            .benchmarks
+            .iter()
+            .map(|benchmark| benchmark.weight)
+            .sum();
+        let score = |row: usize| -> Option<f64> {
+            let values: Vec<f64> = columns
+                .iter()
+                .map(|column| column[row])
+                .collect::<Option<_>>()?;
+            let weights = self.benchmarks.iter().map(|benchmark| benchmark.weight);
+            match self.search.combine {
+                _ if values.is_empty() => None,
+                Combine::Weighted => {
+                    Some(values.iter().zip(weights).map(|(v, w)| v * w / total).sum())
+                }
+                Combine::Worst => values.into_iter().reduce(f64::min),
+            }
+        };
+        Ok((0..trials.len()).map(score).collect())
+    }
+
+    /// The first finished run of today's mixture.
+    fn today(&self, trials: &[Trial]) -> Option<usize> {
+        trials.iter().position(|trial| {
+            let space = self.spaces.iter().find(|space| space.name() == trial.space);
+            let same = space.is_some_and(|space| {
+                let today = space.weights(space.today_point());
+                distance(&today, &trial.weights) < SAME
+            });
+            same && matches!(trial.outcome, Some(Outcome::Told(_)))
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! `madmix atlas status`: what was tried, what came of it, and what is pending. Changes nothing.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+
+use super::study;
+use crate::atlas::study::Study;
+use crate::atlas::{Outcome, Trial};
+use crate::commands::{Ending, terminal};
+use crate::config::Search;
+use crate::printable::ascii_escaped;
+use crate::report;
+
+/// How many benchmarks have a column.
+const COLUMNS: usize = 6;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The TOML file that describes the run.
+    config: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A search as it stands.
+struct Standing {
+    trials: Vec<Trial>,
+    scores: Vec<Option<f64>>,
+}
+
+impl Standing {
+    fn count(&self, of: impl Fn(&Option<Outcome>) -> bool) -> usize {
+        self.trials
+            .iter()
+            .filter(|trial| of(&trial.outcome))
+            .count()
+    }
+
+    fn told(&self) -> usize {
+        self.count(|outcome| matches!(outcome, Some(Outcome::Told(_))))
+    }
+
+    fn failed(&self) -> usize {
+        self.count(|outcome| matches!(outcome, Some(Outcome::Failed(_))))
+    }
+
+    fn pending(&self) -> usize {
+        self.count(Option::is_none)
+    }
+
+    /// The trial of the best score.
+    fn best(&self) -> Option<(&Trial, f64)> {
+        let scored = self.trials.iter().zip(&self.scores);
+        let scored = scored.filter_map(|(trial, score)| Some((trial, (*score)?)));
+        scored.max_by(|a, b| a.1.total_cmp(&b.1))
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
+    let (study, settings) = study(&arguments.config)?;
+    let trials = study.trials()?;
+    let standing = Standing {
+        scores: study.scores(&trials)?,
+        trials,
+    };
+    let text = if arguments.json {
+        let json = json!({
+            "trials": standing.trials,
+            "scores": standing.scores,
+            "told": standing.told(),
+            "pending": standing.pending(),
+            "failed": standing.failed(),
+            "best": standing.best().map(|(trial, _)| trial.number),
+        });
+        ascii_escaped(&serde_json::to_string_pretty(&json)?) + "\n"
+    } else {
+        described(&study, &standing, &settings.search)
+    };
+    terminal::print(text)?;
+    Ok(Ending::Done)
+}
+
+fn described(study: &Study, standing: &Standing, search: &Search) -> String {
+    let mut text = String::new();
+    if !standing.trials.is_empty() {
+        text += &table(study, standing);
+        text.push('\n');
+    }
+    text += &format!(
+        "{} of {} runs told, {} failed, {} pending\n",
+        standing.told(),
+        search.runs,
+        standing.failed(),
+        standing.pending()
+    );
+    if let Some((trial, score)) = standing.best() {
+        text += &format!("best so far: #{}, score {score:.3}\n", trial.number);
+    }
+    text
+}
+
+fn table(study: &Study, standing: &Standing) -> String {
+    let benchmarks: Vec<&str> = study
+        .benchmarks()
+        .iter()
+        .take(COLUMNS)
+        .map(|benchmark| benchmark.name.as_str())
+        .collect();
+    let mut header: Vec<String> = ["trial", "space", "by", "state"].map(String::from).to_vec();
+    header.push("score".into());
+    header.extend(benchmarks.iter().map(|name| report::shown(name)));
+    let mut rows = vec![header];
+    for (trial, score) in standing.trials.iter().zip(&standing.scores) {
+        let state = match &trial.outcome {
+            None => "pending".to_owned(),
+            Some(Outcome::Told(_)) => "told".to_owned(),
+            Some(Outcome::Failed(reason)) => report::shown(&format!("failed: {reason}")),
+        };
+        let shown = |value: Option<f64>| {
+            value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
+        };
+        let mut row = vec![
+            format!("#{}", trial.number),
+            trial.space.clone(),
+            trial.by.clone(),
+            state,
+        ];
+        row.push(shown(*score));
+        row.extend(benchmarks.iter().map(|&name| match &trial.outcome {
+            Some(Outcome::Told(metrics)) => shown(metrics.get(name).copied()),
+            _ => "-".to_owned(),
+        }));
+        rows.push(row);
+    }
+    report::align(&rows, 4)
+}

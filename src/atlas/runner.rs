@@ -233,7 +233,7 @@ impl Runner<'_> {
             return Ok(Finish::Complete);
         };
         let device = self.devices.first().map(String::as_str);
-        let result = self.attempt(&trial, device, self.stop)?;
+        let result = self.attempt(&trial, device, &Mutex::default(), self.stop)?;
         drop(lock);
         Ok(match result {
             Tried::Told(_) => Finish::Complete,
@@ -335,7 +335,7 @@ impl Runner<'_> {
                     held.waits = false;
                     held.running += 1;
                     drop(held);
-                    let tried = self.attempt(&trial, device, stop);
+                    let tried = self.attempt(&trial, device, state, stop);
                     drop(lock);
                     let mut held = hold(state);
                     held.running -= 1;
@@ -415,6 +415,7 @@ impl Runner<'_> {
         &self,
         trial: &Trial,
         device: Option<&str>,
+        state: &Mutex<State>,
         stop: &AtomicBool,
     ) -> Result<Tried, RunnerError> {
         let out = self.trials.trial_folder(trial.number).join(RUN);
@@ -430,7 +431,11 @@ impl Runner<'_> {
             }
             Err(ProxyError::Unusable(reason)) => return Err(RunnerError::Unusable(reason)),
         };
-        if let Err(problem) = self.trials.tell(trial.number, outcome.clone()) {
+        // Another slot may have trials proposed.
+        let held = hold(state);
+        let telling = self.trials.tell(trial.number, outcome.clone());
+        drop(held);
+        if let Err(problem) = telling {
             // Somebody may have told it by hand; what is told first counts.
             if self
                 .all()?

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod atlas_run;
 mod broken_pictures;
 mod cache;
 mod cache_command;

@@ -46,6 +46,7 @@ enum Command {
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     match &arguments.command {
         Command::Label(arguments) => label::run(arguments),
+        Command::Run(arguments) => run::run(arguments),
         Command::Propose(arguments) => propose::run(arguments),
         Command::Tell(arguments) => tell::run(arguments),
         Command::Status(arguments) => status::run(arguments),

@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     /// The TOML file that describes the run.
     config: PathBuf,
     /// Try this trial and no other, as a task of a batch system does.
-    #[arg(long, value_name = "N", conflicts_with_all = ["until", "array"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["until", "array", "json"])]
     trial: Option<u32>,
     /// How many runs are to be told in all, in place of the config's `runs`.
     #[arg(long, value_name = "RUNS")]

@@ -8,6 +8,7 @@ mod concepts;
 mod read;
 mod sheet;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -118,19 +119,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         settings: &settings,
         stop: &stop,
     };
-    match labeller.label(&mut embeddings, arguments.retry_failed)? {
-        Some(summary) => {
-            show(&summary, arguments.json)?;
-            Ok(Ending::Done)
-        }
-        None => {
-            tracing::warn!(
-                "interrupted; embeddings that are done are kept. To go on from there: madmix atlas label {}",
-                path.display()
-            );
-            Ok(Ending::Resumable)
-        }
-    }
+    let Some(summary) = labeller.label(&mut embeddings, arguments.retry_failed)? else {
+        tracing::warn!(
+            "interrupted; embeddings that are done are kept. To go on from there: madmix atlas label {}",
+            path.display()
+        );
+        return Ok(Ending::Resumable);
+    };
+    show(&summary, arguments.json)?;
+    Ok(Ending::Done)
 }
 
 impl Labeller<'_> {
@@ -206,6 +203,11 @@ impl Labeller<'_> {
             merged: &merged,
         };
         let output = &self.config.output;
+        // The old one says nothing of new labels, should this be cut off among them.
+        match fs_err::remove_file(StoredGrid::path(output)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
         for labels in &labelled {
             let path = labels_path(output, &labels.dataset);
             label::write(&path, labels, meaning, self.settings)?;

@@ -141,6 +141,8 @@ pub struct Runner<'a> {
 #[derive(Default)]
 struct State {
     in_a_row: u32,
+    /// How many trials are tried here.
+    running: usize,
     /// Trials that something of an earlier run is still at, and since when that is known.
     busy: BTreeMap<u32, Instant>,
     /// Whether it was said that there is nothing to do but to wait.
@@ -231,7 +233,7 @@ impl Runner<'_> {
             return Ok(Finish::Complete);
         };
         let device = self.devices.first().map(String::as_str);
-        let result = self.attempt(&trial, device, self.stop)?;
+        let result = self.attempt(&trial, device, &Mutex::default(), self.stop)?;
         drop(lock);
         Ok(match result {
             Tried::Told(_) => Finish::Complete,
@@ -322,19 +324,22 @@ impl Runner<'_> {
             let mut held = hold(state);
             match self.next(&mut held)? {
                 Next::End => return Ok(()),
-                Next::Wait(others) => {
-                    if !std::mem::replace(&mut held.waits, true) && others > 0 {
+                Next::Wait(untold) => {
+                    let others = untold.saturating_sub(held.running);
+                    if others > 0 && !std::mem::replace(&mut held.waits, true) {
                         (self.listener)(Event::Waiting(others));
                     }
                     drop(changed.wait_timeout(held, LOOK));
                 }
                 Next::Try(trial, lock) => {
                     held.waits = false;
+                    held.running += 1;
                     drop(held);
-                    let tried = self.attempt(&trial, device, stop)?;
+                    let tried = self.attempt(&trial, device, state, stop);
                     drop(lock);
                     let mut held = hold(state);
-                    match tried {
+                    held.running -= 1;
+                    match tried? {
                         Tried::Stopped => return Ok(()),
                         Tried::Busy => drop(held.busy.insert(trial.number, Instant::now())),
                         Tried::Told(None) => held.in_a_row = 0,
@@ -410,6 +415,7 @@ impl Runner<'_> {
         &self,
         trial: &Trial,
         device: Option<&str>,
+        state: &Mutex<State>,
         stop: &AtomicBool,
     ) -> Result<Tried, RunnerError> {
         let out = self.trials.trial_folder(trial.number).join(RUN);
@@ -425,7 +431,11 @@ impl Runner<'_> {
             }
             Err(ProxyError::Unusable(reason)) => return Err(RunnerError::Unusable(reason)),
         };
-        if let Err(problem) = self.trials.tell(trial.number, outcome.clone()) {
+        // Another slot may have trials proposed.
+        let held = hold(state);
+        let telling = self.trials.tell(trial.number, outcome.clone());
+        drop(held);
+        if let Err(problem) = telling {
             // Somebody may have told it by hand; what is told first counts.
             if self
                 .all()?

@@ -7,9 +7,11 @@ mod cells;
 mod embed;
 mod label;
 mod proxy;
+mod regmix;
 mod runner;
 mod space;
 mod study;
+mod surrogate;
 
 #[path = "../support/places.rs"]
 mod places;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use image::ImageFormat;
 use serde_json::{Value, json};
 
-use crate::project::Project;
+use crate::project::{Project, repository};
 use crate::samples::{picture, picture_row};
 
 const ATLAS: &str = "
@@ -188,4 +188,29 @@ fn samples_that_cannot_be_read_are_listed_and_held_against_the_limit() {
     // Cells have the rows that could be read alone.
     project.run();
     assert_eq!(project.failures(), Vec::<Value>::new());
+}
+
+#[test]
+fn a_model_with_a_text_side_names_concepts_by_words() {
+    let project = project();
+    project.write("words.txt", "# mine\nred square\nblue square\ngradient\n");
+    project.edit(
+        "mix.toml",
+        "clusters = 2",
+        &format!(
+            "clusters = \"auto\"\nwords = \"words.txt\"\ncheckpoint = \"{}/tests/fixtures/atlas/clip\"",
+            repository()
+        ),
+    );
+    let summary = label(&project);
+    assert_eq!(summary["named_by"], json!("words"));
+    assert_eq!(summary["stability"][0]["clusters"], json!(2));
+    let known = ["red square", "blue square", "gradient", "text only"];
+    for concept in summary["concepts"].as_array().unwrap() {
+        let name = concept["name"].as_str().unwrap();
+        assert!(known.contains(&name), "{name}");
+    }
+    project.write("words.txt", "# none");
+    let empty = project.madmix(&["atlas", "label", "mix.toml"]).expect(2);
+    assert!(empty.stderr.contains("words.txt has no words"), "{empty}");
 }

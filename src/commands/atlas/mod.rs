@@ -5,6 +5,7 @@ pub(super) mod embed;
 mod label;
 mod propose;
 mod replay;
+mod run;
 mod status;
 mod tell;
 
@@ -28,6 +29,8 @@ pub(super) struct Arguments {
 enum Command {
     /// Put every sample into a cell: what its pictures show, and which task its conversation sets.
     Label(label::Arguments),
+    /// Do all of it: label where there are no labels, try mixtures until there are enough runs, and say which is best.
+    Run(run::Arguments),
     /// Say which mixtures of the cells to try next, and write them down.
     Propose(propose::Arguments),
     /// Say what came of a trial, or of a run that was made elsewhere.
@@ -43,11 +46,13 @@ enum Command {
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     match &arguments.command {
         Command::Label(arguments) => label::run(arguments),
+        Command::Run(arguments) => run::run(arguments),
         Command::Propose(arguments) => propose::run(arguments),
         Command::Tell(arguments) => tell::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Best(arguments) => best::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Run(arguments) => run::run(arguments),
     }
 }
 

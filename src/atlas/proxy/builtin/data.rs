@@ -1,6 +1,6 @@
 //! What the small model is trained on and held against.
 
-use super::text::{self, TEXT};
+use super::text::{self, SORTS, TEXT};
 use crate::atlas::Grid;
 use crate::atlas::chance::Chance;
 
@@ -12,6 +12,8 @@ pub(super) const INPUT: usize = IMAGE + 1 + TEXT;
 const HELD_OUT: usize = 4;
 /// The most that are held out of a cell.
 const MOST_HELD_OUT: usize = 128;
+/// How much of an answer a sort of word has that is in none.
+const UNSEEN: f32 = 0.05;
 
 /// A sample of a cell.
 #[derive(Clone, Debug)]
@@ -70,6 +72,8 @@ pub struct ProxyData {
     pub(super) cells: Vec<CellData>,
     /// How many tasks there are.
     pub(super) tasks: usize,
+    /// How often each sort of word is answered in all that is trained on, of any cell; sums to 1, and none is 0.
+    pub(super) prior: Vec<f32>,
 }
 
 /// Which samples are of a cell.
@@ -166,7 +170,19 @@ impl ProxyData {
             let held_out = cell.train.len().div_ceil(HELD_OUT).min(MOST_HELD_OUT);
             cell.held_out = cell.train.drain(..held_out).collect();
         }
+        data.prior = data.shares_of_sorts();
         data
+    }
+
+    fn shares_of_sorts(&self) -> Vec<f32> {
+        let mut shares = vec![UNSEEN; SORTS];
+        for &sample in self.cells.iter().flat_map(|cell| &cell.train) {
+            for &(sort, share) in &self.answers[sample as usize] {
+                shares[usize::from(sort)] += share;
+            }
+        }
+        let total: f32 = shares.iter().sum();
+        shares.iter().map(|share| share / total).collect()
     }
 
     /// How many samples are trained on, and how many are held out.

@@ -90,7 +90,7 @@ fn every_space_is_searched_to_something_better_than_todays_mixture() {
     let today: Vec<f64> = grid().cells.iter().map(|cell| cell.today).collect();
     let (read, look) = truth(&today);
     for space in ["joint", "product", "concept", "task", "sequential"] {
-        let (_out, study) = searched(&format!("runs = 24\ninitial = 8\nspace = \"{space}\""), 6);
+        let (_out, study) = searched(&format!("runs = 16\ninitial = 6\nspace = \"{space}\""), 4);
         let best = study.best().unwrap();
         let (better_read, better_look) = truth(&best.mixture.weights);
         // In units in which both count alike.
@@ -121,8 +121,8 @@ fn intervals_hold_what_they_say() {
 
 #[test]
 fn the_worst_benchmark_is_not_paid_for_the_other() {
-    let (_weighted, weighted) = searched("runs = 32\ninitial = 8", 8);
-    let (_worst, worst) = searched("runs = 32\ninitial = 8\ncombine = \"worst\"", 8);
+    let (_weighted, weighted) = searched("runs = 20\ninitial = 8", 5);
+    let (_worst, worst) = searched("runs = 20\ninitial = 8\ncombine = \"worst\"", 5);
     let today: Vec<f64> = grid().cells.iter().map(|cell| cell.today).collect();
     let (read, look) = truth(&today);
     let least = |study: &Study| {

@@ -215,6 +215,13 @@ fn nothing_told_is_lost() {
     assert_eq!((&status["told"], &status["failed"]), (&json!(1), &json!(1)));
     let table = atlas(&project, &["status"]).expect(0).stdout;
     assert!(table.contains("failed: out of memory"), "{table}");
+    let arguments = ["tell", "2", "--failed", "too", "--replace"];
+    atlas(&project, &arguments).expect(0);
+    assert!(
+        project
+            .path("run/atlas/study/trials/0002/outcome.2.json")
+            .exists()
+    );
     let few = atlas(&project, &["best"]).expect(2);
     assert!(few.stderr.contains("finished runs"), "{few}");
 }

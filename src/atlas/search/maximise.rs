@@ -110,7 +110,7 @@ fn moves(space: &Space, point: &[f64], step: f64) -> Vec<Vec<f64>> {
             let share = point[i];
             for to in [share + step * (1.0 - share), share - step.min(share)] {
                 // Where one level has all, there is nothing that the others could take in proportion.
-                if to == share || share >= 1.0 {
+                if (to - share).abs() < 1e-15 || share >= 1.0 {
                     continue;
                 }
                 let factor = (1.0 - to) / (1.0 - share);

@@ -17,7 +17,8 @@ pub(crate) fn below(x: f64) -> f64 {
         k += 2.0;
         term *= x * x / k;
         let next = sum + term;
-        if next == sum {
+        // Terms fall to what a float does not see.
+        if (next - sum).abs() <= f64::EPSILON * sum.abs() {
             return (0.5 + sum * density(x)).clamp(0.0, 1.0);
         }
         sum = next;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::map::sums;
 use super::{Axis, Caps, Map, Simplex, Space, SpaceError, excess};
-use crate::atlas::Grid;
+use crate::atlas::{Cell, Grid};
 use crate::config::{Bound, Search, SpaceName};
 use crate::export::nearest;
 
@@ -107,7 +107,7 @@ impl Axes {
                 )));
             }
         }
-        let total: u64 = cells.iter().map(|cell| cell.samples()).sum();
+        let total: u64 = cells.iter().map(Cell::samples).sum();
         let today: f64 = cells.iter().map(|cell| cell.today).sum();
         if total == 0 || (today - 1.0).abs() > 1e-6 {
             let problem = format!("it has {total} samples, and today's shares sum to {today}");
@@ -308,7 +308,9 @@ fn anchor(space: &Space, axes: &Axes, most: &[f64]) -> Result<Vec<f64>, SpaceErr
         let (concepts, tasks) = point.split_at_mut(axes.concepts.len());
         for part in [concepts, tasks] {
             let sum: f64 = part.iter().sum();
-            part.iter_mut().for_each(|share| *share /= sum);
+            for share in part {
+                *share /= sum;
+            }
         }
         project(&mut point);
     }

@@ -60,7 +60,9 @@ impl Map {
             }
         };
         let sum: f64 = weights.iter().sum();
-        weights.iter_mut().for_each(|weight| *weight /= sum);
+        for weight in &mut weights {
+            *weight /= sum;
+        }
         weights
     }
 
@@ -116,6 +118,8 @@ pub(super) fn sums(weights: &[f64], level: &[usize], levels: usize) -> Vec<f64> 
 fn normalise(shares: &mut [f64]) {
     let sum: f64 = shares.iter().sum();
     if sum > 0.0 {
-        shares.iter_mut().for_each(|share| *share /= sum);
+        for share in shares {
+            *share /= sum;
+        }
     }
 }

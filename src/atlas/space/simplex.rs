@@ -114,7 +114,9 @@ impl Simplex {
                 }
             }
             let off = 0.5 * (low + high);
-            shares.iter_mut().for_each(|x| *x -= off);
+            for x in shares.iter_mut() {
+                *x -= off;
+            }
         }
         for (x, (min, max)) in shares.iter_mut().zip(bounds()) {
             *x = x.clamp(*min, *max);

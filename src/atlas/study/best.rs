@@ -87,7 +87,7 @@ impl Study {
             });
         }
         let weights = self.combined(&stages)?;
-        Ok(self.described(&trials, &stages, weights))
+        Ok(self.described(&trials, &stages, &weights))
     }
 
     /// The mixture of all spaces' best points: the very one, or the product of concepts and tasks.
@@ -104,7 +104,7 @@ impl Study {
         Ok(product.weights(&point))
     }
 
-    fn described(&self, trials: &[Trial], stages: &[Stage<'_>], weights: Vec<f64>) -> Best {
+    fn described(&self, trials: &[Trial], stages: &[Stage<'_>], weights: &[f64]) -> Best {
         let last = &stages[stages.len() - 1];
         let differences: Vec<Belief> = (0..self.benchmarks.len())
             .map(|i| total(stages.iter().map(|stage| stage.standings[i].difference)))
@@ -136,7 +136,7 @@ impl Study {
         };
         let tried = trials
             .iter()
-            .find(|trial| distance(&trial.weights, &weights) < SAME);
+            .find(|trial| distance(&trial.weights, weights) < SAME);
         let count = |of: &dyn Fn(&Learnt<'_>) -> usize| stages.iter().map(|s| of(&s.learnt)).sum();
         Best {
             mixture: BestMixture {
@@ -144,11 +144,11 @@ impl Study {
                 score: estimate(score),
                 gain: estimate(objective.gain(&differences)),
                 beats_today: objective.chance(&differences),
-                weights: weights.clone(),
+                weights: weights.to_vec(),
             },
             points: stages.iter().map(|stage| stage.point.clone()).collect(),
             benchmarks: self.benchmarks.iter().enumerate().map(pays).collect(),
-            distance: distance(&weights, today),
+            distance: distance(weights, today),
             today_off: stages.iter().map(nearest).fold(0.0, f64::max),
             added_up: stages.len() > 1,
             told: count(&|learnt| learnt.so_far.told.len()),

@@ -82,21 +82,23 @@ fn described(study: &Study, best: &Best) -> String {
         Some(number) => format!("it was tried: trial {number}"),
         None => "no trial has tried it".to_owned(),
     };
-    text += &format!(
+    let more = format!(
         "\nscore {}; {tried}\nagainst today's mixture {}, better with a chance of {:.1} %; {:.1} % of the samples change place\n",
         plain(&best.mixture.score),
         signed(&best.mixture.gain),
         100.0 * best.mixture.beats_today,
         100.0 * best.distance,
     );
+    text.push_str(&more);
     if best.added_up {
         text += "gains of concepts and of tasks are taken to add up, which no trial has tested\n";
     }
     if best.today_off > 1e-6 {
-        text += &format!(
+        let more = format!(
             "today's mixture is not in the space that is searched: it is compared with the nearest there, {:.1} % away\n",
             100.0 * best.today_off
         );
+        text.push_str(&more);
     }
     text + "\n"
         + &benchmark_table(best)

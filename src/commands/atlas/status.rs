@@ -90,19 +90,21 @@ fn described(study: &Study, standing: &Standing, search: &Search) -> String {
         text += &table(study, standing);
         text.push('\n');
     }
-    text += &format!(
+    let more = format!(
         "{} of {} runs told, {} failed, {} pending\n",
         standing.told(),
         search.runs,
         standing.failed(),
         standing.pending()
     );
+    text.push_str(&more);
     if let Some((trial, score)) = standing.best() {
-        text += &format!(
+        let more = format!(
             "best so far: #{}, score {}\n",
             trial.number,
             shown(Some(score))
         );
+        text.push_str(&more);
     }
     text
 }

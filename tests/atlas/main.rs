@@ -1,4 +1,4 @@
-//! MixAtlas: what the parts of the atlas do, each against a reference or by its behaviour.
+//! `MixAtlas`: what the parts of the atlas do, each against a reference or by its behaviour.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 

@@ -8,7 +8,8 @@ that made the files are written into them.
 - pictures/: PNG files of several shapes.
 - clip/, siglip/: config.json, model.safetensors, preprocessor_config.json, tokenizer.json as published checkpoints have
   them, and reference.safetensors: `levels` [n, side, side, 3] as the image processor resizes the pictures, `image` [n, d]
-  by get_image_features, `ids` [words, length] and `text` [words, d] by get_text_features.
+  by get_image_features, `ids` [words, length] and `text` [words, d] by get_text_features. Of CLIP also `gelu.*` with the
+  activation of OpenCLIP's models, of SigLIP also `bilinear.*` with the resampling of SigLIP 2.
 - towers.safetensors: of the repository's tiny LLaVA-OneVision, LLaVA-1.5 and Qwen2-VL the mean over the patches of each
   picture at the layer that the model takes, in front of the projector; of Qwen2-VL behind the merger.
 - cases.json: the names of the pictures and the texts, in the order of the rows.
@@ -209,7 +210,14 @@ def make_clip(pictures: list[Image.Image]) -> None:
         size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}, image_mean=MEAN, image_std=STD
     )
     ids = tokenizer(TEXTS, padding=True, truncation=True, return_tensors="pt")
-    save(folder, model, processor, reference(model, processor, pictures, dict(ids)))
+    found = reference(model, processor, pictures, dict(ids))
+    other = CLIPConfig.from_dict(config.to_dict())
+    other.text_config.hidden_act = other.vision_config.hidden_act = "gelu"
+    open_clip = CLIPModel(other).eval()
+    open_clip.load_state_dict(model.state_dict())
+    others = reference(open_clip, processor, pictures, dict(ids))
+    found |= {f"gelu.{name}": others[name] for name in ("image", "text")}
+    save(folder, model, processor, found)
 
 
 def make_siglip(pictures: list[Image.Image]) -> None:
@@ -233,7 +241,12 @@ def make_siglip(pictures: list[Image.Image]) -> None:
         size={"height": 28, "width": 28}, image_mean=[0.5] * 3, image_std=[0.5] * 3, resample=3
     )
     ids = torch.tensor([siglip_ids(tokenizer, text, 24) for text in TEXTS])
-    save(folder, model, processor, reference(model, processor, pictures, {"input_ids": ids}))
+    found = reference(model, processor, pictures, {"input_ids": ids})
+    processor.resample = 2
+    others = reference(model, processor, pictures, {"input_ids": ids})
+    found |= {f"bilinear.{name}": others[name] for name in ("levels", "image")}
+    processor.resample = 3
+    save(folder, model, processor, found)
 
 
 def tower_means(checkpoint: Path, pictures: list[Image.Image]) -> np.ndarray:

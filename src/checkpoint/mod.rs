@@ -26,7 +26,9 @@ mod weights;
 pub use cards::{Card, UnknownCard};
 pub use error::CheckpointError;
 pub use families::embedding::{self, EmbeddingCheckpoint};
-pub use families::{Family, Fit, LanguageConfig, Layout, Pixels, Tower, llava, qwen_vl};
+pub use families::{
+    Activation, Family, Fit, LanguageConfig, Layout, Pixels, Tower, llava, qwen_vl,
+};
 pub use options::{OnProgress, OpenOptions, Progress, Step};
 pub use weights::Weights;
 

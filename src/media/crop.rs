@@ -1,11 +1,11 @@
 //! The middle of a picture: LLaVA-1.5's preprocessing.
 
 use super::resize::resize_part;
-use super::{Resampler, Rgb, Size, Tiles};
+use super::{Resampling, Rgb, Size, Tiles};
 
 /// One tile from the middle of a picture whose shorter edge is resized to the tile's; the longer edge is cut to whole
 /// pixels. Reference: `CLIPImageProcessor` of transformers.
-pub fn crop_tile(picture: &Rgb, tile: u32, resampler: Resampler) -> Tiles {
+pub fn crop_tile(picture: &Rgb, tile: u32, resampling: impl Into<Resampling>) -> Tiles {
     let (width, height) = (u64::from(picture.width), u64::from(picture.height));
     let long = |long: u64, short: u64| (u64::from(tile) * long / short.max(1)) as u32;
     let size = if width <= height {
@@ -14,13 +14,13 @@ pub fn crop_tile(picture: &Rgb, tile: u32, resampler: Resampler) -> Tiles {
         Size::new(long(width, height), tile)
     };
     let at = ((size.width - tile) / 2, (size.height - tile) / 2);
-    let middle = resize_part(picture, size, at, Size::square(tile), resampler);
+    let middle = resize_part(picture, size, at, Size::square(tile), resampling.into());
     Tiles::single(middle)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::resize;
+    use super::super::{Resampler, resize};
     use super::*;
 
     #[test]
@@ -46,7 +46,7 @@ mod tests {
             let to = Size::new(to.0, to.1);
             for resampler in [Resampler::Torchvision, Resampler::Pillow] {
                 let whole = resize(&picture, to, resampler);
-                let found = resize_part(&picture, to, (1, 4), part, resampler);
+                let found = resize_part(&picture, to, (1, 4), part, resampler.into());
                 for y in 0..5 {
                     let row = &whole.data[((y + 4) * to.width as usize + 1) * 3..][..18];
                     assert_eq!(&found.data[y * 18..][..18], row, "{to} {resampler:?} {y}");

@@ -41,7 +41,7 @@ pub use mark::Mark;
 pub use oddity::Oddity;
 pub use picture::{Limits, Rgb, Size};
 pub use probe::{Inspected, inspect, probe, probe_file};
-pub use resize::{Resampler, resize};
+pub use resize::{Filter, Resampler, Resampling, resize};
 pub use square::{fill_levels, square_tile, squash_tile};
 pub use tiles::Tiles;
 pub use video::{Clip, ClipKind, FrameRounding, Sampling, VideoError, VideoLimits};

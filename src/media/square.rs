@@ -1,7 +1,7 @@
 //! The pictures that get a single tile: frames of a clip, and each picture of a sample that has several.
 
 use super::resize::{Padded, resize_padded};
-use super::{Resampler, Rgb, Size, Tiles, resize};
+use super::{Resampler, Resampling, Rgb, Size, Tiles, resize};
 
 /// The colour that squares are filled up with: the normalisation mean as levels, `int(mean * 255)`. 0.5 gives 127.
 pub fn fill_levels(mean: [f64; 3]) -> [u8; 3] {
@@ -24,8 +24,8 @@ pub fn square_tile(picture: &Rgb, fill: [u8; 3], tile: u32, resampler: Resampler
 }
 
 /// One tile of a picture whose ratio is not kept: frames of a clip, and the base tile of anyres.
-pub fn squash_tile(picture: &Rgb, tile: u32, resampler: Resampler) -> Tiles {
-    Tiles::single(resize(picture, Size::square(tile), resampler).into_owned())
+pub fn squash_tile(picture: &Rgb, tile: u32, resampling: impl Into<Resampling>) -> Tiles {
+    Tiles::single(resize(picture, Size::square(tile), resampling).into_owned())
 }
 
 #[cfg(test)]

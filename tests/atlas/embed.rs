@@ -144,23 +144,53 @@ fn input(visuals: &[Vec<&[f32]>], place: Place, tokens: usize) -> Input {
     }
 }
 
+/// The largest distance of the reference's pictures, given as levels, from what a model makes of them.
+fn pictures_apart(source: &Source, reference: &Reference, levels: &str, image: &str) -> f32 {
+    let batch: Vec<Input> = reference
+        .rows(levels)
+        .map(|levels| input(&[vec![levels]], Place::Image, 16))
+        .collect();
+    let pooled = embed(load(source).as_ref(), &batch);
+    let of = |(i, wanted): (usize, &[f32])| {
+        assert_eq!(pooled.tokens[i], [0, 1, 0]);
+        apart(pooled.vector(0, i, Modality::Image), &unit(wanted))
+    };
+    reference
+        .rows(image)
+        .enumerate()
+        .map(of)
+        .fold(0.0, f32::max)
+}
+
+/// The largest distance of the reference's texts from what a model makes of them.
+fn texts_apart(checkpoint: EmbeddingCheckpoint, reference: &Reference, text: &str) -> f32 {
+    let encoder = WordEncoder::new(&checkpoint).unwrap().unwrap();
+    let source = Source::Embedding(checkpoint);
+    let texts = cases().texts;
+    let ids: Vec<Vec<u32>> = texts
+        .iter()
+        .map(|text| encoder.encode(text).unwrap())
+        .collect();
+    for (ids, wanted) in ids.iter().zip(reference.rows("ids")) {
+        // CLIP's are filled up in the reference, to the longest of the batch.
+        let found: Vec<f32> = ids.iter().map(|&id| id as f32).collect();
+        assert_eq!(found, wanted[..found.len()]);
+        let rest = &wanted[found.len()..];
+        assert!(rest.iter().all(|id| Some(id) == found.last()));
+    }
+    let model = source.load_text(DType::F32, &Device::Cpu).unwrap().unwrap();
+    let vectors = model.forward(&ids).unwrap();
+    assert_eq!(vectors.len(), texts.len() * model.width());
+    let rows = vectors.chunks_exact(model.width());
+    rows.zip(reference.rows(text))
+        .map(|(found, wanted)| apart(found, wanted))
+        .fold(0.0, f32::max)
+}
+
 #[test]
 fn pictures_are_embedded_as_transformers_does() {
     for name in CHECKPOINTS {
-        let reference = Reference::read(name);
-        let model = load(&source(name));
-        let levels: Vec<&[f32]> = reference.rows("levels").collect();
-        let batch: Vec<Input> = levels
-            .iter()
-            .map(|levels| input(&[vec![levels]], Place::Image, 16))
-            .collect();
-        let pooled = embed(model.as_ref(), &batch);
-        let mut worst = 0.0_f32;
-        for (i, wanted) in reference.rows("image").enumerate() {
-            assert_eq!(pooled.tokens[i], [0, 1, 0]);
-            let found = pooled.vector(0, i, Modality::Image);
-            worst = worst.max(apart(found, &unit(wanted)));
-        }
+        let worst = pictures_apart(&source(name), &Reference::read(name), "levels", "image");
         println!("{name}: pictures {worst:.1e}");
         assert!(worst < 1e-5, "{name}: {worst}");
     }
@@ -168,38 +198,26 @@ fn pictures_are_embedded_as_transformers_does() {
 
 #[test]
 fn words_are_embedded_as_transformers_does() {
-    let texts = cases().texts;
     for name in CHECKPOINTS {
-        let reference = Reference::read(name);
-        let Source::Embedding(checkpoint) = source(name) else {
-            unreachable!()
-        };
-        let encoder = WordEncoder::new(&checkpoint).unwrap().unwrap();
-        let source = Source::Embedding(checkpoint);
-        let ids: Vec<Vec<u32>> = texts
-            .iter()
-            .map(|text| encoder.encode(text).unwrap())
-            .collect();
-        for (ids, wanted) in ids.iter().zip(reference.rows("ids")) {
-            // CLIP's are filled up in the reference, to the longest of the batch.
-            let found: Vec<f32> = ids.iter().map(|&id| id as f32).collect();
-            assert_eq!(found, wanted[..found.len()], "{name}");
-            let rest = &wanted[found.len()..];
-            assert!(rest.iter().all(|id| Some(id) == found.last()), "{name}");
-        }
-        let model = source.load_text(DType::F32, &Device::Cpu).unwrap().unwrap();
-        let vectors = model.forward(&ids).unwrap();
-        let mut worst = 0.0_f32;
-        for (found, wanted) in vectors
-            .chunks_exact(model.width())
-            .zip(reference.rows("text"))
-        {
-            worst = worst.max(apart(found, wanted));
-        }
+        let worst = texts_apart(open(&fixtures().join(name)), &Reference::read(name), "text");
         println!("{name}: words {worst:.1e}");
-        assert_eq!(vectors.len(), texts.len() * model.width());
         assert!(worst < 1e-5, "{name}: {worst}");
     }
+}
+
+#[test]
+fn the_activation_of_open_clip_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let gelu = |side| ("config.json", side, json!("gelu"));
+    let sides = ["/vision_config/hidden_act", "/text_config/hidden_act"].map(gelu);
+    changed("clip", folder.path(), &sides, true);
+    let reference = Reference::read("clip");
+    let worst = texts_apart(open(folder.path()), &reference, "gelu.text");
+    assert!(worst < 1e-5, "{worst}");
+    let source = Source::Embedding(open(folder.path()));
+    let worst = pictures_apart(&source, &reference, "levels", "gelu.image");
+    assert!(worst < 1e-5, "{worst}");
+    assert!(pictures_apart(&source, &reference, "levels", "image") > 1e-3);
 }
 
 #[test]
@@ -275,9 +293,8 @@ fn dataset(folder: &Path, rows: &[serde_json::Value]) -> Box<dyn Dataset> {
     .unwrap()
 }
 
-#[test]
-fn files_are_embedded_as_transformers_does_without_a_prompt() {
-    let folder = tempfile::tempdir().unwrap();
+/// A dataset of the fixtures' pictures, one to a sample.
+fn pictures(folder: &Path) -> Box<dyn Dataset> {
     let row = |name: &String| {
         json!({
             "image": format!("{name}.png"),
@@ -285,26 +302,49 @@ fn files_are_embedded_as_transformers_does_without_a_prompt() {
         })
     };
     let rows: Vec<_> = cases().pictures.iter().map(row).collect();
-    let dataset = dataset(folder.path(), &rows);
-    for name in CHECKPOINTS {
+    dataset(folder, &rows)
+}
+
+/// What a source makes of each sample of a dataset, each of one input.
+fn prepared(source: &Source, dataset: &dyn Dataset) -> Vec<Input> {
+    let options = options();
+    let preparer = Preparer::of_pictures(source.processor(&options.processor), options);
+    let prepare = |i| {
+        let measured = preparer.measure(dataset, i).unwrap();
+        let mut inputs = preparer.load(&measured, dataset).unwrap();
+        assert_eq!(inputs.len(), 1);
+        assert_eq!(measured.tokens(), inputs[0].tokens.ids.len());
+        inputs.remove(0)
+    };
+    (0..dataset.len()).map(prepare).collect()
+}
+
+#[test]
+fn files_are_embedded_as_transformers_does_without_a_prompt() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = pictures(folder.path());
+    let bilinear = folder.path().join("bilinear");
+    fs_err::create_dir(&bilinear).unwrap();
+    let resample = ("preprocessor_config.json", "/resample", json!(2));
+    changed("siglip", &bilinear, &[resample], true);
+    for (name, path, prefix) in [
+        ("clip", fixtures().join("clip"), ""),
+        ("siglip", fixtures().join("siglip"), ""),
+        ("siglip", bilinear, "bilinear."),
+    ] {
         let reference = Reference::read(name);
-        let source = source(name);
-        let options = options();
-        let preparer = Preparer::of_pictures(source.processor(&options.processor), options);
-        let mut batch = Vec::new();
-        for (i, levels) in reference.rows("levels").enumerate() {
-            let measured = preparer.measure(dataset.as_ref(), i as u64).unwrap();
-            assert_eq!(measured.tokens(), 16);
-            let inputs = preparer.load(&measured, dataset.as_ref()).unwrap();
-            assert_eq!(inputs.len(), 1);
-            let found = inputs[0].visuals[0].tiles.iter().next().unwrap();
-            assert!(found.iter().zip(levels).all(|(a, b)| f32::from(*a) == *b));
-            batch.extend(inputs);
+        let source = Source::Embedding(open(&path));
+        let batch = prepared(&source, dataset.as_ref());
+        for (input, levels) in batch.iter().zip(reference.rows(&format!("{prefix}levels"))) {
+            assert_eq!(input.tokens.ids.len(), 16);
+            let found = input.visuals[0].tiles.iter().next().unwrap();
+            let same = |(a, b): (&u8, &f32)| f32::from(*a) == *b;
+            assert!(found.iter().zip(levels).all(same), "{prefix}{name}");
         }
         let pooled = embed(load(&source).as_ref(), &batch);
-        for (i, wanted) in reference.rows("image").enumerate() {
+        for (i, wanted) in reference.rows(&format!("{prefix}image")).enumerate() {
             let found = pooled.vector(0, i, Modality::Image);
-            assert!(apart(found, &unit(wanted)) < 1e-4, "{name} {i}");
+            assert!(apart(found, &unit(wanted)) < 1e-4, "{prefix}{name} {i}");
         }
     }
 }
@@ -337,21 +377,21 @@ fn what_is_neither_clip_nor_siglip_is_named() {
     }
 }
 
-/// A copy of a checkpoint of the fixtures whose config has another value, and perhaps no tokenizer.
-fn changed(name: &str, to: &Path, pointer: &str, value: serde_json::Value, tokenizer: bool) {
+/// A copy of a checkpoint of the fixtures with other values in its JSON files, and perhaps without a tokenizer.
+fn changed(name: &str, to: &Path, values: &[(&str, &str, serde_json::Value)], tokenizer: bool) {
     for file in fs_err::read_dir(fixtures().join(name)).unwrap() {
         let file = file.unwrap();
         if tokenizer || file.file_name() != "tokenizer.json" {
             fs_err::copy(file.path(), to.join(file.file_name())).unwrap();
         }
     }
-    let path = to.join("config.json");
-    let mut config: serde_json::Value =
-        serde_json::from_slice(&fs_err::read(&path).unwrap()).unwrap();
-    if let Some(found) = config.pointer_mut(pointer) {
-        *found = value;
+    for (file, pointer, value) in values {
+        let path = to.join(file);
+        let mut json: serde_json::Value =
+            serde_json::from_slice(&fs_err::read(&path).unwrap()).unwrap();
+        *json.pointer_mut(pointer).unwrap() = value.clone();
+        fs_err::write(path, json.to_string()).unwrap();
     }
-    fs_err::write(path, config.to_string()).unwrap();
 }
 
 #[test]
@@ -390,7 +430,12 @@ fn what_would_be_computed_wrongly_is_refused() {
         ),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        changed(name, folder.path(), pointer, value, true);
+        changed(
+            name,
+            folder.path(),
+            &[("config.json", pointer, value)],
+            true,
+        );
         let options = OpenOptions::new(folder.path());
         let path = folder.path().to_str().unwrap();
         let opened = EmbeddingCheckpoint::open(path, Path::new("."), &options).map(|_| ());
@@ -402,7 +447,7 @@ fn what_would_be_computed_wrongly_is_refused() {
 #[test]
 fn without_a_tokenizer_pictures_are_embedded_and_words_are_not() {
     let folder = tempfile::tempdir().unwrap();
-    changed("clip", folder.path(), "/none", json!(null), false);
+    changed("clip", folder.path(), &[], false);
     let checkpoint = open(folder.path());
     assert!(WordEncoder::new(&checkpoint).unwrap().is_none());
     let silent = checkpoint.fingerprint(&OpenOptions::new("").progress);
@@ -421,14 +466,7 @@ fn without_a_tokenizer_pictures_are_embedded_and_words_are_not() {
 #[test]
 fn vision_towers_alone_give_the_mean_of_their_patches() {
     let folder = tempfile::tempdir().unwrap();
-    let row = |name: &String| {
-        json!({
-            "image": format!("{name}.png"),
-            "conversations": [{"from": "human", "value": "<image>?"}, {"from": "gpt", "value": "."}],
-        })
-    };
-    let rows: Vec<_> = cases().pictures.iter().map(row).collect();
-    let dataset = dataset(folder.path(), &rows);
+    let dataset = pictures(folder.path());
     let reference = Reference::of_file("towers.safetensors");
     for (name, path) in [
         ("llava_onevision", "models/tiny-llava-onevision"),
@@ -436,18 +474,10 @@ fn vision_towers_alone_give_the_mean_of_their_patches() {
         ("qwen2_vl", "tests/fixtures/qwen2_vl"),
     ] {
         let open = OpenOptions::new(folder.path());
-        let source = Source::Tower(Checkpoint::open(path, Path::new(repository()), &open).unwrap());
-        let options = options();
-        let preparer = Preparer::of_pictures(source.processor(&options.processor), options);
-        let load = |i: usize| {
-            let measured = preparer.measure(dataset.as_ref(), i as u64).unwrap();
-            preparer
-                .load(&measured, dataset.as_ref())
-                .unwrap()
-                .remove(0)
-        };
-        let batch: Vec<Input> = (0..rows.len()).map(load).collect();
-        let pooled = embed(self::load(&source).as_ref(), &batch);
+        let checkpoint = Checkpoint::open(path, Path::new(repository()), &open).unwrap();
+        let source = Source::Tower(checkpoint);
+        let batch = prepared(&source, dataset.as_ref());
+        let pooled = embed(load(&source).as_ref(), &batch);
         let mut worst = 0.0_f32;
         for (i, wanted) in reference.rows(name).enumerate() {
             assert_eq!(pooled.tokens[i], [0, 1, 0]);

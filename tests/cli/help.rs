@@ -26,6 +26,7 @@ fn every_subcommand_explains_itself() {
     assert_ended!("help_cache_verify", help(&["cache", "verify", "--help"]));
     assert_ended!("help_cache_prune", help(&["cache", "prune", "--help"]));
     assert_ended!("help_models", help(&["models", "--help"]));
+    assert_ended!("help_atlas_label", help(&["atlas", "label", "--help"]));
 }
 
 #[test]

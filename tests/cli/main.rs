@@ -3,7 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod atlas_label;
 mod atlas_run;
+mod atlas_search;
 mod broken_pictures;
 mod cache;
 mod cache_command;

@@ -174,9 +174,11 @@ fn batch(
         texts(StringArray::from_iter_values(
             each().map(|l| cell(l.concept, l.rule)),
         )),
-        Arc::new(Float32Array::from_iter(
-            each().map(|l| (!l.similarity.is_nan()).then_some(l.similarity)),
-        )),
+        Arc::new(
+            each()
+                .map(|l| (!l.similarity.is_nan()).then_some(l.similarity))
+                .collect::<Float32Array>(),
+        ),
         Arc::new(UInt32Array::from_iter_values(each().map(|l| l.tokens))),
     ];
     RecordBatch::try_new(Arc::clone(schema), columns)

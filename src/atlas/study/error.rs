@@ -101,6 +101,11 @@ pub enum StudyError {
 }
 
 impl StudyError {
+    /// Whether more finished runs would help.
+    pub fn is_too_few(&self) -> bool {
+        matches!(self, Self::Search(error) if error.is_too_few())
+    }
+
     /// Whether what was asked for, or the config, has to change, and not the files.
     pub fn is_usage(&self) -> bool {
         !matches!(

@@ -9,7 +9,7 @@ mod vit;
 
 pub use language::LanguageConfig;
 pub use preprocess::{Fit, Pixels};
-pub use vit::Tower;
+pub use vit::{Activation, Tower};
 
 use super::check::Expected;
 use super::error::CheckpointError;

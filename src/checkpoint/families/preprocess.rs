@@ -4,6 +4,7 @@ use super::super::error::CheckpointError;
 use super::super::fields::{Fields, JsonFile};
 use super::super::fingerprint::Content;
 use super::{Opening, Tower};
+use crate::media::Filter;
 use serde_json::Value;
 
 /// Size and normalisation of one tile or frame. Resampling is bicubic and levels are divided by 255 first.
@@ -104,6 +105,22 @@ pub(super) fn read(
     size: usize,
 ) -> Result<(Pixels, Fit), CheckpointError> {
     check_steps(fields)?;
+    let (pixels, fit, _) = read_filtered(fields, tower, size)?;
+    Ok((pixels, fit))
+}
+
+/// As [`read`], where pictures may be resampled by either filter.
+pub(super) fn read_filtered(
+    fields: &Fields<'_>,
+    tower: Tower,
+    size: usize,
+) -> Result<(Pixels, Fit, Filter), CheckpointError> {
+    check_levels(fields)?;
+    let filter = match fields.usize("resample")? {
+        None | Some(3) => Filter::Cubic,
+        Some(2) => Filter::Triangle,
+        Some(_) => return Err(fields.refuse("resample", "3 (bicubic), 2 (bilinear)")),
+    };
     let (mean, std) = (triple(fields, "image_mean")?, triple(fields, "image_std")?);
     if std.iter().any(|std| *std <= 0.0) {
         return Err(fields.refuse("image_std", "three numbers above 0"));
@@ -113,7 +130,7 @@ pub(super) fn read(
         mean,
         std,
     };
-    Ok((pixels, fit(fields, tower, size)?))
+    Ok((pixels, fit(fields, tower, size)?, filter))
 }
 
 /// What `size`, `do_center_crop` and `crop_size` say. All sizes there have to be the tower's.
@@ -175,14 +192,19 @@ fn check_edges(
 
 /// Refuses a part that leaves out a step that all have, or does it otherwise.
 pub(super) fn check_steps(fields: &Fields<'_>) -> Result<(), CheckpointError> {
-    for key in ["do_resize", "do_rescale", "do_normalize", "do_convert_rgb"] {
-        fields.must_be(key, true)?;
-    }
     if fields
         .usize("resample")?
         .is_some_and(|resample| resample != 3)
     {
         return Err(fields.refuse("resample", "3 (bicubic)"));
+    }
+    check_levels(fields)
+}
+
+/// The steps of [`check_steps`] but for how a picture is resampled.
+fn check_levels(fields: &Fields<'_>) -> Result<(), CheckpointError> {
+    for key in ["do_resize", "do_rescale", "do_normalize", "do_convert_rgb"] {
+        fields.must_be(key, true)?;
     }
     if fields
         .f64("rescale_factor")?

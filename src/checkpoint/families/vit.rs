@@ -2,7 +2,7 @@
 
 use super::super::error::CheckpointError;
 use super::super::fields::Fields;
-use candle_nn::Activation;
+use candle_nn::Activation as CandleActivation;
 use candle_transformers::models::siglip::VisionConfig;
 
 /// Whose vision transformer a tower is.
@@ -31,10 +31,45 @@ impl Tower {
         }
     }
 
-    fn activation(self) -> &'static str {
+    /// The activation inside its MLPs, if the config does not say otherwise.
+    pub fn activation(self) -> Activation {
         match self {
-            Self::Siglip => "gelu_pytorch_tanh",
-            Self::Clip => "quick_gelu",
+            Self::Siglip => Activation::GeluTanh,
+            Self::Clip => Activation::GeluQuick,
+        }
+    }
+}
+
+/// An activation inside the MLPs of CLIP and SigLIP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// `gelu_pytorch_tanh`: SigLIP's.
+    GeluTanh,
+    /// `quick_gelu`: that of `OpenAI`'s CLIP.
+    GeluQuick,
+    /// `gelu`: that of `OpenCLIP`'s models.
+    GeluErf,
+}
+
+impl Activation {
+    /// As configs write it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::GeluTanh => "gelu_pytorch_tanh",
+            Self::GeluQuick => "quick_gelu",
+            Self::GeluErf => "gelu",
+        }
+    }
+
+    /// Reads `hidden_act` of an embedding model, where CLIP's may have either of its two.
+    pub(super) fn read(fields: &Fields<'_>, tower: Tower) -> Result<Self, CheckpointError> {
+        let own = tower.activation();
+        match (fields.str("hidden_act")?, tower) {
+            (None, _) => Ok(own),
+            (Some(name), _) if name == own.name() => Ok(own),
+            (Some("gelu"), Tower::Clip) => Ok(Self::GeluErf),
+            (Some(_), Tower::Clip) => Err(fields.refuse("hidden_act", "quick_gelu, gelu")),
+            (Some(_), Tower::Siglip) => Err(fields.refuse("hidden_act", own.name())),
         }
     }
 }
@@ -73,7 +108,7 @@ fn base() -> VisionConfig {
         num_channels: 3,
         image_size: 224,
         patch_size: 16,
-        hidden_act: Activation::GeluPytorchTanh,
+        hidden_act: CandleActivation::GeluPytorchTanh,
         layer_norm_eps: 1e-6,
     }
 }
@@ -97,8 +132,17 @@ pub(super) fn read(
     tower: Tower,
     default: &VisionConfig,
 ) -> Result<VisionConfig, CheckpointError> {
+    fields.only("hidden_act", &[tower.activation().name()])?;
+    read_any_activation(fields, tower, default)
+}
+
+/// As [`read`], whatever the activation.
+pub(super) fn read_any_activation(
+    fields: &Fields<'_>,
+    tower: Tower,
+    default: &VisionConfig,
+) -> Result<VisionConfig, CheckpointError> {
     fields.only("model_type", &[tower.model_type()])?;
-    fields.only("hidden_act", &[tower.activation()])?;
     let config = VisionConfig {
         hidden_size: fields.size("hidden_size", default.hidden_size)?,
         intermediate_size: fields.size("intermediate_size", default.intermediate_size)?,
@@ -107,7 +151,7 @@ pub(super) fn read(
         num_channels: fields.size("num_channels", default.num_channels)?,
         image_size: fields.side("image_size", default.image_size)?,
         patch_size: fields.side("patch_size", default.patch_size)?,
-        hidden_act: Activation::GeluPytorchTanh,
+        hidden_act: CandleActivation::GeluPytorchTanh,
         layer_norm_eps: fields.positive("layer_norm_eps", default.layer_norm_eps)?,
     };
     if config.num_channels != 3 {

@@ -29,7 +29,7 @@ pub(super) struct Arguments {
 enum Command {
     /// Put every sample into a cell: what its pictures show, and which task its conversation sets.
     Label(label::Arguments),
-    /// Try mixtures of the cells until there are enough runs; labels first where there are no labels.
+    /// Do all of it: label where there are no labels, try mixtures until there are enough runs, and say which is best.
     Run(run::Arguments),
     /// Say which mixtures of the cells to try next, and write them down.
     Propose(propose::Arguments),
@@ -52,6 +52,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         Command::Status(arguments) => status::run(arguments),
         Command::Best(arguments) => best::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Run(arguments) => run::run(arguments),
     }
 }
 

@@ -98,9 +98,26 @@ fn described(study: &Study, standing: &Standing, search: &Search) -> String {
         standing.pending()
     );
     if let Some((trial, score)) = standing.best() {
-        text += &format!("best so far: #{}, score {score:.3}\n", trial.number);
+        text += &format!(
+            "best so far: #{}, score {}\n",
+            trial.number,
+            shown(Some(score))
+        );
     }
     text
+}
+
+/// A number; no minus before what is shown as 0.
+fn shown(value: Option<f64>) -> String {
+    let Some(value) = value else {
+        return "-".to_owned();
+    };
+    let text = format!("{value:.4}");
+    if text == "-0.0000" {
+        "0.0000".to_owned()
+    } else {
+        text
+    }
 }
 
 fn table(study: &Study, standing: &Standing) -> String {
@@ -119,9 +136,6 @@ fn table(study: &Study, standing: &Standing) -> String {
             None => "pending".to_owned(),
             Some(Outcome::Told(_)) => "told".to_owned(),
             Some(Outcome::Failed(reason)) => report::shown(&format!("failed: {reason}")),
-        };
-        let shown = |value: Option<f64>| {
-            value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
         };
         let mut row = vec![
             format!("#{}", trial.number),

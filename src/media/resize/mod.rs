@@ -1,6 +1,6 @@
-//! Bicubic resampling with antialiasing, equal to the bit to torchvision's and to Pillow's.
+//! Bicubic and bilinear resampling with antialiasing, equal to the bit to torchvision's and to Pillow's.
 //!
-//! Both work on 8-bit levels in two passes, one an axis, with Keys' cubic (a = -0.5) stretched by the scale when the
+//! Both work on 8-bit levels in two passes, one an axis, with Keys' cubic (a = -0.5) or a triangle stretched by the scale when the
 //! picture shrinks, and both round to 8 bits between the passes. A resampler that keeps floats in between is off on
 //! 17 % of the levels, which moves pooled states a hundred times more than float32 noise does. No crate has these
 //! levels. Reference: `upsample_avx_bilinear_bicubic_uint8` of `PyTorch`, `Resample.c` of Pillow 13.
@@ -26,6 +26,34 @@ pub enum Resampler {
     Pillow,
 }
 
+/// The curve that neighbouring levels are weighted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Filter {
+    /// Keys' cubic: what vision-language models are trained with.
+    #[default]
+    Cubic,
+    /// A triangle, which is called bilinear.
+    Triangle,
+}
+
+/// A filter, and whose arithmetic it is computed with. A resampler alone means the cubic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Resampling {
+    /// Whose arithmetic.
+    pub resampler: Resampler,
+    /// Which filter.
+    pub filter: Filter,
+}
+
+impl From<Resampler> for Resampling {
+    fn from(resampler: Resampler) -> Self {
+        Self {
+            resampler,
+            filter: Filter::Cubic,
+        }
+    }
+}
+
 impl Resampler {
     /// Whether the columns are resampled before the rows.
     fn columns_first(self, from: Size, to: Size) -> bool {
@@ -37,11 +65,11 @@ impl Resampler {
 
 /// Resamples a picture to a size. One that has the size already is returned as it is; an axis that has its length
 /// already is left alone.
-pub fn resize(picture: &Rgb, to: Size, resampler: Resampler) -> Cow<'_, Rgb> {
+pub fn resize(picture: &Rgb, to: Size, resampling: impl Into<Resampling>) -> Cow<'_, Rgb> {
     if picture.size() == to {
         return Cow::Borrowed(picture);
     }
-    Cow::Owned(resize_part(picture, to, (0, 0), to, resampler))
+    Cow::Owned(resize_part(picture, to, (0, 0), to, resampling.into()))
 }
 
 /// The part of [`resize`]'s result that begins `left` and `top` pixels inside and has size `part`, without the rest: a
@@ -51,7 +79,7 @@ pub(super) fn resize_part(
     to: Size,
     (left, top): (u32, u32),
     part: Size,
-    resampler: Resampler,
+    resampling: Resampling,
 ) -> Rgb {
     let from = picture.size();
     if from.pixels() == 0 || part.pixels() == 0 {
@@ -59,9 +87,9 @@ pub(super) fn resize_part(
     }
     let kept = |first: u32, count: u32| first as usize..(first + count) as usize;
     let columns = (from.height != to.height)
-        .then(|| Axis::new(from.height, to.height, kept(top, part.height), resampler));
+        .then(|| Axis::new(from.height, to.height, kept(top, part.height), resampling));
     let rows = (from.width != to.width)
-        .then(|| Axis::new(from.width, to.width, kept(left, part.width), resampler));
+        .then(|| Axis::new(from.width, to.width, kept(left, part.width), resampling));
     match (rows, columns) {
         (Some(rows), None) => along_rows(picture, &rows, top, part.height),
         (None, Some(columns)) => {
@@ -70,7 +98,7 @@ pub(super) fn resize_part(
             let narrow = cut(picture, left, used.start as u32, size);
             along_columns(&narrow, &columns, used.start)
         }
-        (Some(rows), Some(columns)) if resampler.columns_first(from, to) => {
+        (Some(rows), Some(columns)) if resampling.resampler.columns_first(from, to) => {
             let low = along_columns(picture, &columns, 0);
             along_rows(&low, &rows, 0, part.height)
         }
@@ -115,7 +143,7 @@ pub(super) fn resize_padded(square: &Padded<'_>, to: u32, resampler: Resampler) 
     let side = square.side;
     let mut narrow = Rgb::filled(Size::new(to, side), [0; 3]);
     let all = 0..to as usize;
-    let axis = (side != to).then(|| Axis::new(side, to, all, resampler));
+    let axis = (side != to).then(|| Axis::new(side, to, all, resampler.into()));
     let stride = narrow.stride();
     narrow
         .data

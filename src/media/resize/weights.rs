@@ -2,10 +2,25 @@
 
 use std::ops::Range;
 
-use super::Resampler;
+use super::{Filter, Resampler, Resampling};
 
-/// Half the width of the cubic, in pixels of the coarser grid.
-const RADIUS: f64 = 2.0;
+impl Filter {
+    /// Half its width, in pixels of the coarser grid.
+    fn radius(self) -> f64 {
+        match self {
+            Self::Cubic => 2.0,
+            Self::Triangle => 1.0,
+        }
+    }
+
+    /// Its value so far from the middle.
+    fn at(self, x: f64) -> f64 {
+        match self {
+            Self::Cubic => cubic(x),
+            Self::Triangle => (1.0 - x.abs()).max(0.0),
+        }
+    }
+}
 
 /// For every output position: where its window of input positions starts, and their weights.
 pub(super) struct Axis {
@@ -20,10 +35,11 @@ pub(super) struct Axis {
 
 impl Axis {
     /// Weights to go from `input` to `output` positions, both at least 1, for those of the outputs that are `kept`.
-    pub(super) fn new(input: u32, output: u32, kept: Range<usize>, resampler: Resampler) -> Self {
+    pub(super) fn new(input: u32, output: u32, kept: Range<usize>, resampling: Resampling) -> Self {
+        let Resampling { resampler, filter } = resampling;
         let scale = f64::from(input) / f64::from(output);
         let stretch = scale.max(1.0);
-        let support = RADIUS * stretch;
+        let support = filter.radius() * stretch;
         let stride = support.ceil() as usize * 2 + 1;
         // Fills the weights of one output and returns its window.
         let fill = |i: usize, slots: &mut [f64]| {
@@ -34,7 +50,7 @@ impl Axis {
             slots.fill(0.0);
             let mut total = 0.0;
             for (j, slot) in slots[..len].iter_mut().enumerate() {
-                *slot = cubic((f64::from(start) + j as f64 - center + 0.5) * (1.0 / stretch));
+                *slot = filter.at((f64::from(start) + j as f64 - center + 0.5) * (1.0 / stretch));
                 total += *slot;
             }
             if total != 0.0 {

@@ -6,9 +6,10 @@ use candle_core::{D, DType, Tensor};
 use candle_nn::ops::softmax;
 use candle_transformers::models::siglip::VisionConfig;
 
+use crate::checkpoint::Activation;
 use crate::vlm::VlmError;
 use crate::vlm::loader::Loader;
-use crate::vlm::ops::{Activation, Linear, Norm};
+use crate::vlm::ops::{self, Linear, Norm};
 
 /// The head's weights on their device.
 pub(super) struct PoolingHead {
@@ -19,6 +20,7 @@ pub(super) struct PoolingHead {
     out: Linear,
     norm: Norm,
     fc1: Linear,
+    activation: ops::Activation,
     fc2: Linear,
 }
 
@@ -29,6 +31,7 @@ impl PoolingHead {
     /// When a tensor is missing or has another shape than the config says.
     pub(super) fn load(
         config: &VisionConfig,
+        activation: Activation,
         prefix: &str,
         loader: Loader<'_>,
     ) -> Result<Self, VlmError> {
@@ -57,6 +60,7 @@ impl PoolingHead {
             out: loader.linear(&format!("{attention}.out_proj"), [d, d], true)?,
             norm: loader.layer_norm(&norm, d, config.layer_norm_eps)?.into(),
             fc1: loader.linear(&format!("{prefix}.mlp.fc1"), [d, inner], true)?,
+            activation: activation.into(),
             fc2: loader.linear(&format!("{prefix}.mlp.fc2"), [inner, d], true)?,
         })
     }
@@ -78,7 +82,7 @@ impl PoolingHead {
         let pooled = pooled.reshape((tiles, rows / tiles, d))?.sum(1)?;
         let attended = self.out.forward(&pooled.to_dtype(states.dtype())?)?;
         let normed = self.norm.forward(&attended)?;
-        let inner = self.fc1.forward_activated(&normed, Activation::GeluTanh)?;
+        let inner = self.fc1.forward_activated(&normed, self.activation)?;
         self.fc2.forward_residual(&inner, &attended)
     }
 }

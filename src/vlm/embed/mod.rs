@@ -32,6 +32,7 @@ use crate::checkpoint::llava::Pictures;
 use crate::checkpoint::{
     Checkpoint, CheckpointError, EmbeddingCheckpoint, Family, Fit, OnProgress, Tower,
 };
+use crate::media::Resampling;
 use head::PoolingHead;
 use processor::Processor;
 
@@ -102,7 +103,10 @@ impl Source {
                 tile: config.pixels.size,
                 fit: config.fit,
                 tokens: patches(config.vision.image_size, config.vision.patch_size),
-                resampler,
+                resampling: Resampling {
+                    resampler,
+                    filter: config.filter,
+                },
             }),
             Self::Tower(checkpoint) => match &checkpoint.family {
                 Family::Llava(config) => Box::new(Processor {
@@ -112,7 +116,7 @@ impl Source {
                         Pictures::Squash | Pictures::Anyres { .. } => Fit::Squash,
                     },
                     tokens: patches(config.vision.image_size, config.vision.patch_size),
-                    resampler,
+                    resampling: resampler.into(),
                 }),
                 Family::QwenVl(config) => Box::new(qwen_vl::Processor::new(config, options)),
             },
@@ -197,7 +201,14 @@ impl Embedder {
         let vision = &config.vision;
         let (d, layers) = (vision.hidden_size, vision.num_hidden_layers);
         let levels = [config.pixels.mean, config.pixels.std];
-        let tower = Vit::load(config.tower, vision, layers, VISION, levels, loader)?;
+        let tower = Vit::load(
+            (config.tower, config.activation),
+            vision,
+            layers,
+            VISION,
+            levels,
+            loader,
+        )?;
         let norm = format!("{VISION}.post_layernorm");
         let norm = loader.layer_norm(&norm, d, vision.layer_norm_eps)?.into();
         let eye = match config.tower {
@@ -209,7 +220,12 @@ impl Embedder {
             Tower::Siglip => Eye::Siglip {
                 tower,
                 norm,
-                head: PoolingHead::load(vision, &format!("{VISION}.head"), loader)?,
+                head: PoolingHead::load(
+                    vision,
+                    config.activation,
+                    &format!("{VISION}.head"),
+                    loader,
+                )?,
             },
         };
         let footprint = Footprint::of_tower(d, vision.intermediate_size, false, loader.dtype);
@@ -223,7 +239,14 @@ impl Embedder {
                 let levels = [config.pixels.mean, config.pixels.std];
                 let (vision, used) = (&config.vision, config.vision_layers_used);
                 let prefix = "vision_tower";
-                let tower = Vit::load(config.tower, vision, used, prefix, levels, loader)?;
+                let tower = Vit::load(
+                    (config.tower, config.tower.activation()),
+                    vision,
+                    used,
+                    prefix,
+                    levels,
+                    loader,
+                )?;
                 (Eye::Llava(tower), Footprint::of_llava(config, loader.dtype))
             }
             Family::QwenVl(config) => (

@@ -1,7 +1,7 @@
 //! The host's side of models that see a picture as one square.
 
 use crate::checkpoint::Fit;
-use crate::media::{MediaError, Resampler, Rgb, Tiles, crop_tile, squash_tile};
+use crate::media::{MediaError, Resampling, Rgb, Tiles, crop_tile, squash_tile};
 use crate::vlm::{self, Extent, Shape};
 
 /// Makes one tile of each picture and each frame.
@@ -11,7 +11,7 @@ pub(super) struct Processor {
     pub(super) fit: Fit,
     /// Patches of a tile.
     pub(super) tokens: usize,
-    pub(super) resampler: Resampler,
+    pub(super) resampling: Resampling,
 }
 
 impl vlm::Processor for Processor {
@@ -28,8 +28,8 @@ impl vlm::Processor for Processor {
 
     fn render(&self, frame: &Rgb, _: &Shape, tiles: &mut Tiles) -> Result<(), MediaError> {
         tiles.append(match self.fit {
-            Fit::Crop => crop_tile(frame, self.tile, self.resampler),
-            Fit::Squash => squash_tile(frame, self.tile, self.resampler),
+            Fit::Crop => crop_tile(frame, self.tile, self.resampling),
+            Fit::Squash => squash_tile(frame, self.tile, self.resampling),
         });
         Ok(())
     }

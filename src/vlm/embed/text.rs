@@ -13,7 +13,6 @@ use crate::vlm::attention::Packing;
 use crate::vlm::loader::Loader;
 use crate::vlm::ops::{Linear, Norm, rows};
 use crate::vlm::vision::encoder::{Encoder, EncoderConfig};
-use crate::vlm::vision::vit::activation;
 
 /// Texts that go through together.
 const TEXTS: usize = 64;
@@ -52,7 +51,7 @@ impl TextModel {
             inner: config.intermediate_size,
             heads: config.num_attention_heads,
             eps: config.layer_norm_eps,
-            activation: activation(tower),
+            activation: config.activation.into(),
         };
         let (count, encoder) = (config.num_hidden_layers, format!("{TEXT}.encoder"));
         let norm = format!("{TEXT}.final_layer_norm");

@@ -52,7 +52,7 @@ impl Llava {
             .transpose()?;
         Ok(Self {
             tower: Vit::load(
-                config.tower,
+                (config.tower, config.tower.activation()),
                 &config.vision,
                 config.vision_layers_used,
                 "vision_tower",

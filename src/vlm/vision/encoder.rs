@@ -2,10 +2,21 @@
 
 use candle_core::Tensor;
 
+use crate::checkpoint;
 use crate::vlm::VlmError;
 use crate::vlm::attention::{Packing, attention};
 use crate::vlm::loader::Loader;
 use crate::vlm::ops::{Activation, Linear, Norm};
+
+impl From<checkpoint::Activation> for Activation {
+    fn from(activation: checkpoint::Activation) -> Self {
+        match activation {
+            checkpoint::Activation::GeluTanh => Self::GeluTanh,
+            checkpoint::Activation::GeluQuick => Self::GeluQuick,
+            checkpoint::Activation::GeluErf => Self::GeluErf,
+        }
+    }
+}
 
 /// What the layers are like.
 #[derive(Clone, Copy, Debug)]

@@ -6,21 +6,13 @@
 use candle_core::{Device, Tensor};
 use candle_transformers::models::siglip::VisionConfig;
 
-use crate::checkpoint::Tower;
+use crate::checkpoint::{Activation, Tower};
 use crate::vlm::VlmError;
 use crate::vlm::attention::{Packing, try_out};
 use crate::vlm::kernels;
 use crate::vlm::loader::Loader;
-use crate::vlm::ops::{Activation, Corner, Linear, Norm, Patches, rows};
+use crate::vlm::ops::{Corner, Linear, Norm, Patches, rows};
 use crate::vlm::vision::encoder::{Encoder, EncoderConfig};
-
-/// The activation inside the MLPs.
-pub(crate) fn activation(tower: Tower) -> Activation {
-    match tower {
-        Tower::Siglip => Activation::GeluTanh,
-        Tower::Clip => Activation::GeluQuick,
-    }
-}
 
 /// The tower's weights on their device.
 pub struct Vit {
@@ -44,7 +36,7 @@ impl Vit {
     /// # Errors
     /// When a tensor is missing or has another shape than the config says.
     pub(crate) fn load(
-        tower: Tower,
+        (tower, activation): (Tower, Activation),
         config: &VisionConfig,
         used: usize,
         prefix: &str,
@@ -86,7 +78,7 @@ impl Vit {
             inner: config.intermediate_size,
             heads: config.num_attention_heads,
             eps: config.layer_norm_eps,
-            activation: activation(tower),
+            activation: activation.into(),
         };
         Ok(Self {
             patch_embedding: patches.embedding(&weight, bias)?,

@@ -40,7 +40,7 @@ pub(super) fn lloyd(
             break;
         }
     }
-    Some(without_empty(vectors, centres, found))
+    Some(without_empty(vectors, &centres, found))
 }
 
 fn total(found: &Nearest) -> f64 {

@@ -84,7 +84,7 @@ impl Clustering {
 
 /// Clusters unit vectors; `None` when `stop` was set meanwhile.
 pub fn cluster(vectors: Vectors<'_>, settings: &Settings, stop: &AtomicBool) -> Option<Clustering> {
-    if vectors.len() == 0 || settings.clusters == 0 {
+    if vectors.is_empty() || settings.clusters == 0 {
         return Some(Clustering {
             centres: Vec::new(),
             width: vectors.width(),
@@ -105,7 +105,7 @@ pub fn cluster(vectors: Vectors<'_>, settings: &Settings, stop: &AtomicBool) -> 
     }
     let centres = batches::batches(vectors, &start, settings.seed, stop)?;
     let found = nearest(vectors, &centres);
-    Some(without_empty(vectors, centres, found))
+    Some(without_empty(vectors, &centres, found))
 }
 
 /// The best of several starts.
@@ -129,7 +129,7 @@ fn best_start(vectors: Vectors<'_>, settings: &Settings, stop: &AtomicBool) -> O
 }
 
 /// A clustering without the centres that no vector belongs to.
-fn without_empty(vectors: Vectors<'_>, centres: Vec<f32>, found: Nearest) -> Clustering {
+fn without_empty(vectors: Vectors<'_>, centres: &[f32], found: Nearest) -> Clustering {
     let width = vectors.width();
     let mut used = vec![false; centres.len() / width];
     for label in &found.labels {

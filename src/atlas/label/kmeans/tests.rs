@@ -81,6 +81,11 @@ fn about_means(vectors: &[f32], width: usize, labels: &[u32]) -> f64 {
     distances.sum()
 }
 
+/// Whether two clusterings are the same.
+fn same(a: &[u32], b: &[u32]) -> bool {
+    (adjusted_rand(a, b) - 1.0).abs() < 1e-12
+}
+
 /// Unit vectors about `centres` unit means, as many about each.
 fn blobs(n: usize, width: usize, centres: usize, noise: f64, seed: u64) -> (Vec<f32>, Vec<u32>) {
     let mut chance = Chance::new(seed);
@@ -146,8 +151,8 @@ fn batches_find_what_rounds_find() {
             ..settings(6)
         },
     );
-    assert_eq!(adjusted_rand(&whole.labels, &truth), 1.0);
-    assert_eq!(adjusted_rand(&batched.labels, &truth), 1.0);
+    assert!(same(&whole.labels, &truth));
+    assert!(same(&batched.labels, &truth));
     assert!(batched.inertia() <= 1.01 * whole.inertia());
 }
 
@@ -172,7 +177,7 @@ fn a_centre_without_vectors_goes_to_the_farthest() {
     let mut centres = [all.get(0), all.get(1)].concat();
     centres.extend(all.get(0).iter().map(|x| -x));
     let found = lloyd::lloyd(all, centres, &AtomicBool::new(false)).unwrap();
-    assert_eq!(adjusted_rand(&found.labels, &truth), 1.0);
+    assert!(same(&found.labels, &truth));
 }
 
 #[test]
@@ -208,10 +213,10 @@ fn the_adjusted_rand_index_is_scikit_learns() {
 fn a_vector_without_a_direction_is_told() {
     let mut vector = [3e30, 4e30];
     assert!(to_unit(&mut vector));
-    assert_eq!(vector, [0.6, 0.8]);
+    assert!((vector[0] - 0.6).abs() < 1e-7 && (vector[1] - 0.8).abs() < 1e-7);
     for mut vector in [[0.0, 0.0], [f32::NAN, 1.0]] {
         assert!(!to_unit(&mut vector));
-        assert_eq!(vector, [0.0, 0.0]);
+        assert!(vector.iter().all(|x| x.abs() <= 0.0));
     }
 }
 

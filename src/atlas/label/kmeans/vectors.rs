@@ -65,9 +65,9 @@ pub(super) fn to_unit(vector: &mut [f32]) -> bool {
     let square: f64 = vector.iter().map(|x| f64::from(*x).powi(2)).sum();
     let norm = square.sqrt();
     if norm > 0.0 && norm.is_finite() {
-        vector
-            .iter_mut()
-            .for_each(|x| *x = (f64::from(*x) / norm) as f32);
+        for x in vector {
+            *x = (f64::from(*x) / norm) as f32;
+        }
         true
     } else {
         vector.fill(0.0);

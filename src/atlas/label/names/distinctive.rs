@@ -126,7 +126,7 @@ pub fn distinctive(counts: &Counts, clusters: usize) -> Vec<String> {
         if chosen.is_empty() {
             format!("cluster {}", cluster + 1)
         } else {
-            chosen.join(", ")
+            chosen.join(" and ")
         }
     };
     unique((0..clusters).map(name).collect())
@@ -165,7 +165,7 @@ mod tests {
         }
         counts.append(other);
         let names = distinctive(&counts, 3);
-        assert_eq!(names[1], "animal, meadow");
+        assert_eq!(names[1], "animal and meadow");
         assert!(
             names[0].contains("title") || names[0].contains("bar"),
             "{names:?}"

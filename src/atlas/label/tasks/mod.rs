@@ -28,7 +28,7 @@ pub struct Rule {
 
 /// All rules of a config.
 pub struct Rules {
-    rules: Vec<Rule>,
+    all: Vec<Rule>,
     by_dataset: BTreeMap<String, usize>,
     by_source: BTreeMap<String, usize>,
     expressions: Vec<Expression>,
@@ -78,7 +78,7 @@ impl Rules {
             .collect();
         add("none".to_owned(), OTHER);
         Ok(Self {
-            rules,
+            all: rules,
             by_dataset,
             by_source,
             expressions,
@@ -88,7 +88,7 @@ impl Rules {
 
     /// All rules, in the order in which they are tried; the last one is that none fits.
     pub fn all(&self) -> &[Rule] {
-        &self.rules
+        &self.all
     }
 
     /// The first rule that fits a sample of a dataset, by its place among [`Self::all`].
@@ -117,7 +117,7 @@ impl Rules {
         let fits = |(_, rule): &&(usize, builtin::Builtin)| rule.fits(&exchanges, has_media);
         match self.builtin.iter().find(fits) {
             Some((rule, _)) => *rule,
-            None => self.rules.len() - 1,
+            None => self.all.len() - 1,
         }
     }
 }

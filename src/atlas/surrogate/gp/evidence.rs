@@ -2,7 +2,7 @@
 //!
 //! Priors are normal in the logarithm: lengths share a median of e (most of the simplex's size: no cell matters until
 //! it is seen to), which is itself learnt, and differ from it by a factor of e^0.7; signal variance 1 within e^2; noise
-//! variance e^−3 within e^1 of that of the values; the skew is 0 ± 1. With 17 shares and 64 runs the likelihood alone
+//! variance e^−3 within e^0.7 of that of the values; the skew is 0 ± 1. With 17 shares and 64 runs the likelihood alone
 //! is flat, and its maximum overconfident.
 
 use nalgebra::{DMatrix, DVector};
@@ -19,7 +19,7 @@ use crate::mix::kernel::Factor;
 const OWN_LENGTH: (f64, f64) = (0.0, 0.7);
 const LENGTH: (f64, f64) = (1.0, 1.0);
 const SIGNAL: (f64, f64) = (0.0, 2.0);
-const NOISE: (f64, f64) = (-3.0, 1.0);
+const NOISE: (f64, f64) = (-3.0, 0.7);
 const SKEW: (f64, f64) = (0.0, 1.0);
 
 /// Hyperparameters beside the own lengths.
@@ -63,7 +63,7 @@ impl Evidence<'_> {
     }
 
     /// What variables stand for: each is so many standard deviations of its prior from the mean.
-    fn hyperparameters(&self, x: &[f64]) -> Hyperparameters {
+    pub(super) fn hyperparameters(&self, x: &[f64]) -> Hyperparameters {
         let of = |x: f64, (mean, deviation): (f64, f64)| mean + deviation * x;
         let (own, shared) = x.split_at(self.coordinates.nrows());
         let length = of(shared[0], LENGTH);
@@ -80,7 +80,7 @@ impl Evidence<'_> {
     }
 
     /// The negative logarithm of likelihood × priors, up to a constant, and its gradient.
-    fn evaluate(&self, x: &[f64]) -> Option<(f64, Vec<f64>)> {
+    pub(super) fn evaluate(&self, x: &[f64]) -> Option<(f64, Vec<f64>)> {
         let h = self.hyperparameters(x);
         let spread = |value: f64| value.ln().abs() < FARTHEST;
         let sensible = h.lengths.iter().all(|length| spread(*length))

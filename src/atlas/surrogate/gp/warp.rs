@@ -161,6 +161,6 @@ mod tests {
         }
         let far = Warp::standard(&[0.0, 1e300, 0.0], 0.0).unwrap();
         assert!(far.standardised(1e300).is_finite());
-        assert!(Warp::standard(&[f64::MAX, -f64::MAX], 0.0).is_none());
+        assert!(Warp::standard(&[f64::MAX, -f64::MAX, -f64::MAX], 0.0).is_none());
     }
 }

@@ -16,8 +16,9 @@ use super::super::options::{OnProgress, OpenOptions};
 use super::super::prompt_files;
 use super::super::weights::Weights;
 use super::preprocess::{self, Fit, Pixels};
-use super::vit::{self, Tower};
+use super::vit::{self, Activation, Tower};
 use super::{Opening, description};
+use crate::media::Filter;
 use candle_transformers::models::siglip::VisionConfig;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub tower: Tower,
     /// The vision side.
     pub vision: VisionConfig,
+    /// The activation inside its MLPs.
+    pub activation: Activation,
     /// The text side; `None` where the checkpoint has no tokenizer.json, so that no text can be read.
     pub text: Option<TextConfig>,
     /// Width of the common space.
@@ -39,6 +42,8 @@ pub struct Config {
     pub pixels: Pixels,
     /// How a picture becomes a square.
     pub fit: Fit,
+    /// The filter that it is resized by: `SigLIP` 2 takes the triangle.
+    pub filter: Filter,
 }
 
 /// An opened CLIP or SigLIP checkpoint: its config is understood, and its weights are all there with the right shapes.
@@ -152,9 +157,9 @@ fn read(
     has_tokenizer: bool,
 ) -> Result<Config, CheckpointError> {
     let section = fields.section_or_empty("vision_config")?;
-    let vision = vit::read(&section, tower, &tower.plain())?;
+    let vision = vit::read_any_activation(&section, tower, &tower.plain())?;
     section.must_be("vision_use_head", true)?;
-    let (pixels, fit) = preprocess::read(processor, tower, vision.image_size)?;
+    let (pixels, fit, filter) = preprocess::read_filtered(processor, tower, vision.image_size)?;
     let width = match tower {
         Tower::Clip => fields.size("projection_dim", 512)?,
         Tower::Siglip => vision.hidden_size,
@@ -164,10 +169,12 @@ fn read(
         .transpose()?;
     Ok(Config {
         tower,
+        activation: Activation::read(&section, tower)?,
         vision,
         text,
         width,
         pixels,
         fit,
+        filter,
     })
 }

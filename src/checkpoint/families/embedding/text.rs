@@ -2,7 +2,7 @@
 
 use super::super::super::error::CheckpointError;
 use super::super::super::fields::Fields;
-use super::super::vit::Tower;
+use super::super::vit::{Activation, Tower};
 use std::path::PathBuf;
 
 /// The text transformer. Its layers are those of the vision side.
@@ -20,6 +20,8 @@ pub struct TextConfig {
     pub num_attention_heads: usize,
     /// The most tokens of a text; SigLIP fills every text up to them.
     pub max_position_embeddings: usize,
+    /// The activation inside the MLPs.
+    pub activation: Activation,
     /// Of the norms.
     pub layer_norm_eps: f64,
     /// CLIP: whose position is taken for the text. 2 stands in older files, and means the largest id of the text.
@@ -46,13 +48,12 @@ pub(super) fn read(
     width: usize,
 ) -> Result<TextConfig, CheckpointError> {
     let clip = tower == Tower::Clip;
-    let (kind, activation) = if clip {
-        ("clip_text_model", "quick_gelu")
+    let kind = if clip {
+        "clip_text_model"
     } else {
-        ("siglip_text_model", "gelu_pytorch_tanh")
+        "siglip_text_model"
     };
     fields.only("model_type", &[kind])?;
-    fields.only("hidden_act", &[activation])?;
     let by = |of_clip, of_siglip| if clip { of_clip } else { of_siglip };
     let config = TextConfig {
         vocab_size: fields.size("vocab_size", by(49_408, 32_000))?,
@@ -61,6 +62,7 @@ pub(super) fn read(
         num_hidden_layers: fields.layers("num_hidden_layers", 12)?,
         num_attention_heads: fields.size("num_attention_heads", by(8, 12))?,
         max_position_embeddings: fields.side("max_position_embeddings", by(77, 64))?,
+        activation: Activation::read(fields, tower)?,
         layer_norm_eps: fields.positive("layer_norm_eps", if clip { 1e-5 } else { 1e-6 })?,
         eos_token: fields.u32("eos_token_id")?.unwrap_or(49_407),
         pad_token: fields.u32("pad_token_id")?.unwrap_or(1),

@@ -8,6 +8,7 @@ mod concepts;
 mod read;
 mod sheet;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -213,6 +214,11 @@ impl Labeller<'_> {
             merged: &merged,
         };
         let output = &self.config.output;
+        // The old one says nothing of new labels, should this be cut off among them.
+        match fs_err::remove_file(StoredGrid::path(output)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
         for labels in &labelled {
             let path = labels_path(output, &labels.dataset);
             label::write(&path, labels, meaning, self.settings)?;

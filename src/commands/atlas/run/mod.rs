@@ -37,7 +37,7 @@ pub(super) struct Arguments {
     /// pending, and new ones. Nothing is printed once enough are told.
     #[arg(long, value_name = "Q", conflicts_with = "json")]
     array: Option<u32>,
-    /// Print what is best as JSON.
+    /// Print the best mixture as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -82,22 +82,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         }
     }
     if whole {
-        conclude(&study, arguments.json)?;
+        say_best(&study, arguments.json)?;
     }
     Ok(Ending::Done)
 }
 
-/// Says what is best, as far as that can be said.
-fn conclude(study: &Study, json: bool) -> Result<()> {
-    let Err(error) = best::conclude(study, json) else {
-        return Ok(());
-    };
-    match error.downcast_ref::<StudyError>() {
-        Some(StudyError::Search(cause)) if cause.is_too_few() => {
-            tracing::warn!("what is best cannot be said yet: {error:#}");
+/// The answer, where enough runs came to an end to find one.
+fn say_best(study: &Study, json: bool) -> Result<()> {
+    match best::conclude(study, json) {
+        Err(error) if error.downcast_ref().is_some_and(StudyError::is_too_few) => {
+            tracing::warn!(
+                "{error:#}: with more runs, `madmix atlas best` says which mixture is best"
+            );
             Ok(())
         }
-        _ => Err(error),
+        ended => ended,
     }
 }
 

@@ -132,8 +132,8 @@ impl Evidence<'_> {
         let moved = &points * &pulls;
         let mut gradient = vec![0.0; d + SHARED];
         for (i, sum) in sums.iter().enumerate() {
-            let columns = points.column(i).into_iter().zip(&moved.column(i));
-            for (gradient, (own, moved)) in gradient.iter_mut().zip(columns) {
+            let (own, moved) = (points.column(i), moved.column(i));
+            for (gradient, (own, moved)) in gradient.iter_mut().zip(own.iter().zip(&moved)) {
                 *gradient += own * (sum * own - moved);
             }
         }

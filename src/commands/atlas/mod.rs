@@ -52,7 +52,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         Command::Status(arguments) => status::run(arguments),
         Command::Best(arguments) => best::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
-        Command::Run(arguments) => run::run(arguments),
     }
 }
 

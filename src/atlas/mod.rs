@@ -17,6 +17,7 @@ pub mod chance;
 pub mod embed;
 mod grid;
 pub mod label;
+pub mod lock;
 mod mixture;
 pub mod proxy;
 pub mod replay;
@@ -27,7 +28,8 @@ pub mod study;
 pub mod surrogate;
 #[cfg(test)]
 mod testing;
+mod trial;
 
 pub use grid::{Cell, CellDataset, Grid, GridError, StoredGrid};
 pub use mixture::mixture;
-pub use study::{Outcome, Predicted, Trial};
+pub use trial::{Outcome, Predicted, Trial};

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::lock::Lock;
 use super::proxy::{Proxy, ProxyError};
-use super::study::Lock;
 use super::{Outcome, Trial};
 
 /// So many trials that fail one after the other end a search: it is the command that is at fault, not the mixtures.
@@ -296,18 +296,15 @@ impl Runner<'_> {
     fn lock(&self, number: u32) -> Result<Option<Lock>, RunnerError> {
         let folder = self.trials.trial_folder(number);
         fs_err::create_dir_all(&folder)?;
-        Lock::take(&folder.join(LOCK)).map_err(|error| RunnerError::Study(error.into()))
+        Ok(Lock::take(&folder.join(LOCK))?)
     }
 
     /// Two that propose at once would propose too many.
     fn proposing(&self) -> Result<Lock, RunnerError> {
         let folder = self.trials.folder();
         fs_err::create_dir_all(&folder)?;
-        Lock::wait(
-            &folder.join(LOCK),
-            "another madmix proposes trials of this study",
-        )
-        .map_err(|error| RunnerError::Study(error.into()))
+        let reason = "another madmix proposes trials of this study";
+        Ok(Lock::wait(&folder.join(LOCK), reason)?)
     }
 
     fn slot(

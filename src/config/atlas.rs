@@ -511,7 +511,7 @@ impl Search {
 }
 
 /// The names of the surrogates; here, so that a config is checked without them.
-pub const SURROGATES: &[&str] = &["gp", "linear"];
+pub const SURROGATES: &[&str] = &["gp", "linear", "trees"];
 /// The names of the acquisitions.
 pub const ACQUISITIONS: &[&str] = &["ucb", "ei", "random", "uniform"];
 

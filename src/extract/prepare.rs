@@ -63,16 +63,14 @@ impl Preparer {
 
     /// A preparer for a model that sees pictures and clips and reads no text. Those of each kind are an input of their
     /// own, as of modalities that are passed alone; `options` about text mean nothing. A sample without any is a failure.
-    pub fn of_pictures(processor: Box<dyn Processor>, options: Options) -> Self {
+    pub fn of_pictures(processor: Box<dyn Processor>, mut options: Options) -> Self {
+        options.protocol = Protocol::Separate;
         Self {
             prompter: None,
             rounding: processor.frame_rounding(),
             processor,
             max_tokens: options.max_tokens.unwrap_or(MAX_PICTURE_TOKENS),
-            options: Options {
-                protocol: Protocol::Separate,
-                ..options
-            },
+            options,
             clips: Mutex::default(),
             machine_fault: OnceLock::new(),
         }

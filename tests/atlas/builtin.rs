@@ -102,7 +102,7 @@ fn it_tells_of_every_task_and_concept() {
     );
     let mean = f64::midpoint(metrics["loss/t0"], metrics["loss/t1"]);
     assert!((metrics["loss"] - mean).abs() < 1e-12);
-    // Two of 256 sorts of words are ln 256 nats away before anything is learnt, and ln 2 once all is.
+    // Two words each are ln 2 nats away once all is learnt, and some ln 48 before anything is.
     assert!((0.6..2.5).contains(&metrics["loss"]), "{metrics:?}");
     let benchmarks = builtin::benchmarks(&grid);
     assert!(
@@ -149,18 +149,17 @@ fn the_same_seed_gives_the_same_bits_on_any_number_of_threads_and_in_any_order()
 #[test]
 fn a_cell_without_weight_is_still_measured_and_one_without_samples_is_left_out() {
     let metrics = run(samples(), 1000, &trial([1.0, 0.0, 0.0, 0.0], 1));
-    // Nothing was learnt there.
+    // Nothing was learnt there but what answers are like at all: one of about 48 words.
     assert!(
-        (metrics["loss/t1"] - 256_f64.ln()).abs() < 0.5,
+        (metrics["loss/t1"] - 48_f64.ln()).abs() < 0.5,
         "{metrics:?}"
     );
     let mut few = samples();
     few.retain(|sample| sample.cell != 2);
     let metrics = run(few.clone(), 1000, &trial([0.1, 0.1, 0.7, 0.1], 1));
-    assert_eq!(
-        metrics["loss/concept/c1"],
-        run(few.clone(), 1000, &trial([0.1, 0.1, 0.0, 0.1], 1))["loss/concept/c1"]
-    );
+    // Its weight falls to the others.
+    let without = run(few.clone(), 1000, &trial([0.1, 0.1, 0.0, 0.1], 1));
+    assert_eq!(metrics, without);
     let grid = grid();
     let proxy = BuiltinProxy::new(&grid, ProxyData::new(&grid, few).unwrap(), 1000);
     let out = tempfile::tempdir().unwrap();

@@ -81,6 +81,10 @@ impl Bench {
     }
 }
 
+fn vqa(metrics: BTreeMap<String, f64>) -> Option<f64> {
+    metrics.get("vqa").copied()
+}
+
 fn trial() -> Trial {
     Trial {
         number: 3,
@@ -130,7 +134,7 @@ fn a_command_is_told_of_its_trial_and_its_metrics_are_read() {
 fn what_a_command_leaves_may_be_csv() {
     let mut bench = Bench::new("printf 'step,vqa\\n1,0.1\\n2,0.75\\n' > \"$2/eval.csv\"");
     bench.settings.metrics = "eval.csv".into();
-    assert_eq!(bench.run().unwrap()["vqa"], 0.75);
+    assert_eq!(vqa(bench.run().unwrap()), Some(0.75));
 }
 
 #[test]
@@ -169,7 +173,7 @@ fn a_failed_attempt_is_followed_by_others_that_do_not_see_its_metrics() {
          echo '{\"vqa\": 1}' > \"$2/metrics.json\"; test $MADMIX_ATTEMPT = 2 && rm \"$2/metrics.json\" && exit 0; exit 1",
     );
     bench.settings.retries = 2;
-    assert_eq!(bench.run().unwrap()["vqa"], 3.0);
+    assert_eq!(vqa(bench.run().unwrap()), Some(3.0));
     let log = bench.read("log.txt");
     assert!(log.contains("try 1\n") && log.contains("try 2\n") && log.contains("try 3\n"));
     bench.settings.retries = 1;
@@ -197,7 +201,7 @@ fn a_command_that_hangs_is_ended_with_all_it_started() {
 fn what_a_command_leaves_running_is_ended_too() {
     let bench =
         Bench::new("sleep 600 & echo $! > \"$2/pid\"; echo '{\"vqa\": 1}' > \"$2/metrics.json\"");
-    assert_eq!(bench.run().unwrap()["vqa"], 1.0);
+    assert_eq!(vqa(bench.run().unwrap()), Some(1.0));
     is_gone(&bench.read("pid"));
 }
 

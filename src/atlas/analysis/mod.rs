@@ -57,7 +57,7 @@ pub struct Estimate {
 
 impl Estimate {
     /// Half the width of a 90 % interval, in standard deviations.
-    pub const HALF_OF_90: f64 = 1.644_853_626_951_472_7;
+    pub const HALF_OF_90: f64 = 1.644_853_626_951_472_2;
 
     /// The 90 % interval.
     pub fn interval(&self) -> (f64, f64) {

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::lock::Lock;
 use super::{Outcome, StudyError, Trial};
+use crate::atlas::lock::Lock;
 use crate::config::Benchmark;
 use crate::store::{publish, read_regular};
 
@@ -114,10 +114,8 @@ impl Folder {
     /// # Errors
     /// When the file cannot be made or locked.
     pub fn lock(&self) -> Result<Lock, StudyError> {
-        Lock::wait(
-            &self.root.join(LOCK),
-            "another madmix proposes or tells in this study",
-        )
+        let reason = "another madmix proposes or tells in this study";
+        Ok(Lock::wait(&self.root.join(LOCK), reason)?)
     }
 
     /// All trials that were proposed, by number, with what came of them.

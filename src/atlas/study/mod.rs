@@ -8,10 +8,8 @@ mod analysis;
 mod best;
 mod error;
 mod folder;
-mod lock;
 mod mixture;
 mod scores;
-mod trial;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,14 +22,12 @@ use super::runner::{StudyProblem, Trials};
 use super::search::{Objective, Proposal, Rule, Run, Searcher, SoFar, rule};
 use super::space::{Space, SpaceError};
 use super::surrogate::{Fit, SURROGATES};
-use super::{Grid, proxy};
+use super::{Grid, Outcome, Predicted, Trial, proxy};
 use crate::config::{Benchmark, Config, Search};
 
 pub use best::{Best, Pays};
 pub use error::StudyError;
 pub use folder::Folder;
-pub use lock::Lock;
-pub use trial::{Outcome, Predicted, Trial};
 
 /// Where a study lies in a run's folder.
 pub const FOLDER: &str = "atlas/study";

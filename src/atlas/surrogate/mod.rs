@@ -6,10 +6,12 @@
 mod gp;
 mod lbfgs;
 mod linear;
+mod trees;
 
 pub use gp::{GaussianProcess, Gp, Hyperparameters};
 pub use linear::{Linear, LinearRegression};
 use nalgebra::{DMatrix, DVector};
+pub use trees::{BoostedTrees, Trees};
 
 /// Why nothing can be learnt.
 #[derive(Debug, thiserror::Error)]
@@ -159,5 +161,10 @@ pub const SURROGATES: &[SurrogateEntry] = &[
         name: "linear",
         summary: "linear regression on the shares, as RegMix's",
         fit: &Linear,
+    },
+    SurrogateEntry {
+        name: "trees",
+        summary: "gradient-boosted trees on the shares, as RegMix's",
+        fit: &Trees,
     },
 ];

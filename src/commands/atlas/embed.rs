@@ -164,7 +164,9 @@ impl Embeddings {
         for vector in values.chunks_exact_mut(model.width()) {
             let squares: f64 = vector.iter().map(|&x| f64::from(x).powi(2)).sum();
             let length = squares.sqrt().max(f64::MIN_POSITIVE) as f32;
-            vector.iter_mut().for_each(|value| *value /= length);
+            for value in vector {
+                *value /= length;
+            }
         }
         Ok(Matrix::new(words.len(), model.width(), values))
     }

@@ -245,11 +245,14 @@ fn thinned(values: Tensor, masks: Option<&mut Chance>) -> Result<Tensor, Stop> {
         return Ok(values);
     };
     let kept = (1.0 - DROPOUT).recip() as f32;
-    let mask = (0..values.elem_count()).map(|_| match chance.uniform() < DROPOUT {
-        true => 0.0,
-        false => kept,
-    });
-    let mask: Vec<f32> = mask.collect();
+    let mut draw = |_| {
+        if chance.uniform() < DROPOUT {
+            0.0
+        } else {
+            kept
+        }
+    };
+    let mask: Vec<f32> = (0..values.elem_count()).map(&mut draw).collect();
     let mask = Tensor::from_vec(mask, values.shape(), &Device::Cpu)?;
     Ok((values * mask)?)
 }

@@ -75,8 +75,9 @@ mod tests {
         let found = sorts("yes Yes no");
         let total: f32 = found.iter().map(|(_, share)| share).sum();
         assert!((total - 1.0).abs() < 1e-6 && found.len() == 2, "{found:?}");
+        let bag = |text| bag(text).to_vec();
         assert_eq!(bag("one two"), bag("Two, one"));
         assert_ne!(bag("one two"), bag("one three"));
-        assert_eq!(bag(""), [0.0; TEXT]);
+        assert_eq!(bag(""), vec![0.0; TEXT]);
     }
 }

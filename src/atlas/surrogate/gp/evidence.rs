@@ -2,7 +2,7 @@
 //!
 //! Priors are normal in the logarithm: lengths share a median of e (most of the simplex's size: no cell matters until
 //! it is seen to), which is itself learnt, and differ from it by a factor of e^0.7; signal variance 1 within e^2; noise
-//! variance e^−3 within e^0.7 of that of the values; the skew is 0 ± 1. With 17 shares and 64 runs the likelihood alone
+//! variance e^−3 within e of that of the values; the skew is 0 ± 1. With 17 shares and 64 runs the likelihood alone
 //! is flat, and its maximum overconfident.
 
 use nalgebra::{DMatrix, DVector};
@@ -19,7 +19,7 @@ use crate::mix::kernel::Factor;
 const OWN_LENGTH: (f64, f64) = (0.0, 0.7);
 const LENGTH: (f64, f64) = (1.0, 1.0);
 const SIGNAL: (f64, f64) = (0.0, 2.0);
-const NOISE: (f64, f64) = (-3.0, 0.7);
+const NOISE: (f64, f64) = (-3.0, 1.0);
 const SKEW: (f64, f64) = (0.0, 1.0);
 
 /// Hyperparameters beside the own lengths.

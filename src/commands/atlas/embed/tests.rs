@@ -9,8 +9,8 @@ use crate::dataset::{self, DatasetSpec};
 use crate::extract::ExtractError;
 use crate::store::Failure;
 
-/// A config, and datasets `a` of 70 rows with pictures and `b` of three: two pictures, a clip, and a picture that is not
-/// there.
+/// A config, and datasets `a` of 70 rows with pictures and `b` of three: two pictures with a clip, a clip, and a picture
+/// that is not there.
 struct Project {
     folder: TempDir,
     config: Config,
@@ -179,16 +179,14 @@ fn pictures_and_frames_count_alike_and_what_fails_is_told() {
         .map(|Failure { row, reason, .. }| (*row, reason.contains("gone.png")))
         .collect();
     assert_eq!(failed, [(2, true)]);
-    let both: Vec<f32> = a
-        .vectors
-        .row(0)
-        .iter()
-        .zip(a.vectors.row(1))
-        .map(|(x, y)| x + y)
+    let pictures = a.vectors.row(0).iter().zip(a.vectors.row(1));
+    let all: Vec<f32> = pictures
+        .zip(a.vectors.row(2))
+        .map(|((wide, tall), small)| wide + tall + 3.0 * small)
         .collect();
-    let length = apart(&both, &[0.0; 32]);
-    let both: Vec<f32> = both.iter().map(|x| x / length).collect();
-    assert!(apart(b.vectors.row(0), &both) < 1e-5);
+    let length = apart(&all, &[0.0; 32]);
+    let all: Vec<f32> = all.iter().map(|x| x / length).collect();
+    assert!(apart(b.vectors.row(0), &all) < 1e-5);
     assert!(
         apart(b.vectors.row(1), a.vectors.row(0)) < 1e-5,
         "frames of one picture"

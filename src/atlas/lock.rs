@@ -1,13 +1,12 @@
 //! Locks that processes hold on files: they end with the process, however it ends.
 
 use std::fs::TryLockError;
+use std::io;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use fs_err::{File, OpenOptions};
-
-use super::StudyError;
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -25,7 +24,7 @@ impl Lock {
     ///
     /// # Errors
     /// When the file cannot be made, or the file system has no locks.
-    pub fn wait(path: &Path, reason: &str) -> Result<Self, StudyError> {
+    pub fn wait(path: &Path, reason: &str) -> io::Result<Self> {
         let started = Instant::now();
         let mut said = false;
         loop {
@@ -44,7 +43,7 @@ impl Lock {
     ///
     /// # Errors
     /// As [`Self::wait`].
-    pub fn take(path: &Path) -> Result<Option<Self>, StudyError> {
+    pub fn take(path: &Path) -> io::Result<Option<Self>> {
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -53,7 +52,7 @@ impl Lock {
         match file.file().try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error.into()),
+            Err(TryLockError::Error(error)) => Err(error),
         }
     }
 }

@@ -206,7 +206,7 @@ impl Folder {
     /// Keeps an outcome that is about to be replaced.
     fn keep(&self, number: u32, outcome: &Outcome) -> Result<(), StudyError> {
         let of = |n: u32| self.of_trial(number).join(format!("outcome.{n}.json"));
-        let path = (1..).map(of).find(|path| !path.exists());
+        let path = (1..u32::MAX).map(of).find(|path| !path.exists());
         if let Some(path) = path {
             publish(&path, &written(&path, outcome)?)?;
         }

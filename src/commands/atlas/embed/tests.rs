@@ -46,7 +46,11 @@ impl Project {
         }
         let many: Vec<_> = (0..70).map(|i| picture(names[i % 5])).collect();
         let few = [
-            row(&json!({"content": "<image><image>?", "images": ["wide.png", "tall.png"]})),
+            row(&json!({
+                "content": "<image><video><image>?",
+                "images": ["wide.png", "tall.png"],
+                "videos": [["small.png", "small.png", "small.png"]],
+            })),
             row(&json!({"content": "<video>?", "videos": [["wide.png", "wide.png", "wide.png"]]})),
             picture("gone.png"),
         ];

@@ -1,7 +1,7 @@
 //! The sections of MixAtlas: how samples are put into cells of concept × task, and how mixtures of cells are searched.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -415,6 +415,23 @@ impl Proxy {
                     .into(),
             );
         }
+        let mut parts = self.metrics.components();
+        let first = parts.next();
+        let is_inside = std::iter::once(first)
+            .flatten()
+            .chain(parts)
+            .all(|part| matches!(part, Component::Normal(_)));
+        let is_ours = first.is_some_and(|first| {
+            let name = first.as_os_str().to_string_lossy();
+            name.starts_with("mixture") || ["log.txt", "exit", "exit.part"].contains(&&*name)
+        });
+        if !is_inside || is_ours {
+            return Err(format!(
+                "atlas.proxy.metrics = \"{}\": it has to be a file of the command's own in {{out}}, without `/` at its \
+                 beginning or `..`, and none of log.txt, exit and mixture…, which are madmix's",
+                self.metrics.display()
+            ));
+        }
         if let Some(trainer) = &self.export {
             if self.command.is_empty() {
                 return Err(
@@ -535,6 +552,7 @@ mod tests {
     #[test]
     fn what_has_no_meaning_is_refused_by_its_key() {
         assert_eq!(checked("").unwrap().search.space, SpaceName::Joint);
+        checked("[proxy]\nmetrics = \"eval/metrics.csv\"").unwrap();
         for (text, word) in [
             ("[concepts]\nclusters = 0", "clusters"),
             ("[concepts]\nclusters = \"many\"", "auto"),
@@ -563,6 +581,12 @@ mod tests {
                 "llava",
             ),
             ("[proxy]\nexport = \"llava-next\"", "atlas.proxy.command"),
+            ("[proxy]\nmetrics = \"/m.json\"", "atlas.proxy.metrics"),
+            ("[proxy]\nmetrics = \"../m.json\"", "atlas.proxy.metrics"),
+            ("[proxy]\nmetrics = \"a/../../m.json\"", "{out}"),
+            ("[proxy]\nmetrics = \"log.txt\"", "log.txt"),
+            ("[proxy]\nmetrics = \"exit\"", "exit"),
+            ("[proxy]\nmetrics = \"mixture/m.json\"", "mixture"),
             ("[[tasks.rule]]\ntask = \"x\"", "`user`"),
             ("[[tasks.rule]]\ntask = \"x\"\nuser = \"(\"", "regular"),
             ("[search]\nspaces = \"joint\"", "spaces"),

@@ -82,15 +82,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         }
     }
     if whole {
-        say_best(&study, arguments.json)?;
+        let until = arguments.until.unwrap_or(atlas.search.runs);
+        say_best(&study, arguments.json, until < atlas.search.runs)?;
     }
     Ok(Ending::Done)
 }
 
-/// The answer, where enough runs came to an end to find one.
-fn say_best(study: &Study, json: bool) -> Result<()> {
+/// The answer. Where more runs are to come, it may be that there are too few for one.
+fn say_best(study: &Study, json: bool, more: bool) -> Result<()> {
     match best::conclude(study, json) {
         Err(error) if error.downcast_ref().is_some_and(StudyError::is_too_few) => {
+            // The config is as it should be, so this is not the error that it is for `best`.
+            anyhow::ensure!(
+                more,
+                "all runs are told, and there is no best mixture: {error:#}"
+            );
             tracing::warn!(
                 "{error:#}: with more runs, `madmix atlas best` says which mixture is best"
             );
@@ -129,8 +135,9 @@ impl Search<'_> {
     fn go(&self, arguments: &Arguments) -> Result<Option<Finish>> {
         let until = arguments.until.unwrap_or(self.atlas.search.runs);
         let settings = &self.atlas.proxy;
-        let devices = match arguments.trial.and(visible_devices()) {
-            Some(visible) => vec![visible],
+        let devices = match arguments.trial {
+            // A batch system gives each of its tasks what it is to have.
+            Some(_) => visible_devices().into_iter().collect(),
             None => settings.devices.clone(),
         };
         let progress = Progress::new(self.study, until);

@@ -250,9 +250,9 @@ pub struct Proxy {
     pub devices: Vec<String>,
     /// Seconds that a run may take; 0 for no limit.
     pub timeout_seconds: u64,
-    /// How often a run that failed is tried again.
+    /// How often a run that failed is tried again; one that took too long is not.
     pub retries: u32,
-    /// The file of metrics that the command leaves in `{out}`: JSON or CSV.
+    /// The file of metrics that the command leaves in `{out}`: JSON or CSV. Not one of madmix's own there.
     pub metrics: PathBuf,
 }
 

@@ -300,6 +300,33 @@ fn a_trainers_files_are_written_for_each_trial() {
     assert!(project.path("run/atlas/export/llava-next/rows").is_dir());
     let outcome = json(&project, &trial(2, "outcome.json"));
     assert!(outcome["told"]["vqa"].is_f64(), "{outcome}");
+    // Another process finds the rows, which trials may be reading, and leaves them alone.
+    let rows = || -> Vec<_> {
+        let folder = fs_err::read_dir(project.path("run/atlas/export/llava-next/rows")).unwrap();
+        let files = folder.map(|file| file.unwrap());
+        files
+            .map(|file| {
+                (
+                    file.file_name(),
+                    file.metadata().unwrap().modified().unwrap(),
+                )
+            })
+            .collect()
+    };
+    let before = rows();
+    let until = ["atlas", "run", "mix.toml", "--until", "4"];
+    project.edit("mix.toml", "runs = 2", "runs = 5");
+    project.madmix(&until).expect(0);
+    assert_eq!(rows(), before);
+    // One that is gone is made anew.
+    let gone = project
+        .path("run/atlas/export/llava-next/rows")
+        .join(&before[0].0);
+    fs_err::remove_file(&gone).unwrap();
+    project.madmix(&["atlas", "run", "mix.toml"]).expect(0);
+    assert!(gone.is_file());
+    let outcome = json(&project, &trial(5, "outcome.json"));
+    assert!(outcome["told"]["vqa"].is_f64(), "{outcome}");
 }
 
 #[test]

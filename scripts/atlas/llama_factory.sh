@@ -34,8 +34,11 @@ steps=$((${BATCH:-64} / (per_gpu * ${#gpus[@]})))
     exit 2
 }
 
-# A run that is tried again after its evaluation failed does not train again.
-if [[ ! -e $out/trained ]]; then
+# A run that is tried again after its evaluation failed does not train again, unless it would be another training.
+settings=$(printf '%s\n' "$checkpoint" "${TEMPLATE:-qwen2_vl}" "${DEEPSPEED:-}" \
+    "$((steps * per_gpu * ${#gpus[@]}))" "${MADMIX_BUDGET:-}" "$mixture" "$seed")
+if [[ $(cat "$out/trained" 2>/dev/null) != "$settings" ]]; then
+    rm -rf "$out/model" "$out/trained"
     # An epoch is the budget: dataset_info.json says how many rows of each dataset are taken.
     cat "$mixture/mixture.yaml" - >"$out/train.yaml" <<YAML
 model_name_or_path: "$checkpoint"
@@ -67,7 +70,7 @@ seed: $seed
 ${DEEPSPEED:+deepspeed: "$DEEPSPEED"}
 YAML
     FORCE_TORCHRUN=1 NPROC_PER_NODE=${#gpus[@]} llamafactory-cli train "$out/train.yaml"
-    touch "$out/trained"
+    printf '%s\n' "$settings" >"$out/trained"
 fi
 
 rm -rf "$out/eval"

@@ -31,9 +31,11 @@ steps=$((${BATCH:-64} / (per_gpu * ${#gpus[@]})))
     exit 2
 }
 
-# A run that is tried again after its evaluation failed does not train again.
-if [[ ! -e $out/trained ]]; then
-    rm -rf "$out/model"
+# A run that is tried again after its evaluation failed does not train again, unless it would be another training.
+settings=$(printf '%s\n' "$CHECKPOINT" \
+    "$((steps * per_gpu * ${#gpus[@]}))" "${MADMIX_BUDGET:-}" "$mixture" "$seed")
+if [[ $(cat "$out/trained" 2>/dev/null) != "$settings" ]]; then
+    rm -rf "$out/model" "$out/trained"
     # An epoch is the budget: the file says how often each row is seen.
     (cd "$LLAVA_NEXT" && torchrun --standalone --nproc_per_node="${#gpus[@]}" llava/train/train_mem.py \
         --deepspeed scripts/zero3.json \
@@ -75,7 +77,7 @@ if [[ ! -e $out/trained ]]; then
         --frames_upbound 32 \
         --seed "$seed" \
         --report_to none)
-    touch "$out/trained"
+    printf '%s\n' "$settings" >"$out/trained"
 fi
 
 rm -rf "$out/eval"

@@ -23,6 +23,8 @@ pub const RUN: &str = "run";
 /// What is locked by who tries a trial, in its folder, and by who proposes, in the study's; not the lock of the study
 /// itself, which is only held for moments.
 const LOCK: &str = "running";
+/// The last of the trials that failed in a row when a batch system was refused more of them, in the study's folder.
+const FAILING: &str = "failing";
 /// How often one looks what other processes have done.
 const LOOK: Duration = Duration::from_millis(500);
 /// When a trial is looked at again that something of an earlier run is still at.
@@ -64,6 +66,14 @@ pub enum RunnerError {
     /// No trial can be tried.
     #[error("{0}")]
     Unusable(String),
+    /// A benchmark is not among the metrics of a run, which stays pending; those that were at work were not ended.
+    #[error("trial {number}: {reason}")]
+    Misnamed {
+        /// The trial.
+        number: u32,
+        /// What is missing, and what there is.
+        reason: String,
+    },
     /// Trials fail and fail.
     #[error(
         "{count} trials failed in a row, the last of them ({number}) like this: {reason}\nSee {}, mend the command, and run again: the trials that are pending go on", log.display()
@@ -246,11 +256,16 @@ impl Runner<'_> {
     /// and others that are proposed now. None once enough are told, and none is tried.
     ///
     /// # Errors
-    /// See [`RunnerError`]; trials that all fail end this, too.
+    /// See [`RunnerError`]; trials that all fail end this, too. Asked again after that, as the command may be mended, it
+    /// gives one trial to find out.
     pub fn next_trials(&self, q: usize) -> Result<Vec<u32>, RunnerError> {
         let _lock = self.proposing()?;
         let trials = self.all()?;
-        self.check_failures(&trials)?;
+        let q = match self.failures(&trials) {
+            Some((number, error)) if self.is_news(number)? => return Err(error),
+            Some(_) => q.min(1),
+            None => q,
+        };
         let wanted = q.min(self.until.saturating_sub(told(&trials)));
         let pending = |trials: &[Trial]| -> Vec<u32> {
             let pending = trials.iter().filter(|trial| trial.outcome.is_none());
@@ -265,8 +280,8 @@ impl Runner<'_> {
         Ok(pending(&self.all()?))
     }
 
-    /// Whether the trials that were told last all failed.
-    fn check_failures(&self, trials: &[Trial]) -> Result<(), RunnerError> {
+    /// The last trial that was told, if it and those before it all failed, and what is to be said of it.
+    fn failures(&self, trials: &[Trial]) -> Option<(u32, RunnerError)> {
         let failed = |trial: &&Trial| matches!(trial.outcome, Some(Outcome::Failed(_)));
         let told = trials.iter().rev().filter(|trial| trial.outcome.is_some());
         let last: Vec<&Trial> = told.take_while(failed).collect();
@@ -275,14 +290,29 @@ impl Runner<'_> {
                 number,
                 outcome: Some(Outcome::Failed(reason)),
                 ..
-            }) if last.len() >= FAILURES_IN_A_ROW as usize => Err(RunnerError::Failing {
-                count: last.len() as u32,
-                number: *number,
-                reason: reason.clone(),
-                log: self.trials.trial_folder(*number).join(RUN),
-            }),
-            _ => Ok(()),
+            }) if last.len() >= FAILURES_IN_A_ROW as usize => Some((
+                *number,
+                RunnerError::Failing {
+                    count: last.len() as u32,
+                    number: *number,
+                    reason: reason.clone(),
+                    log: self.trials.trial_folder(*number).join(RUN),
+                },
+            )),
+            _ => None,
         }
+    }
+
+    /// Whether nobody was told yet that trials fail up to this one. Who is told knows of it, and asks again when it is
+    /// mended; a chain of jobs ends there.
+    fn is_news(&self, number: u32) -> io::Result<bool> {
+        let path = self.trials.folder().join(FAILING);
+        let number = number.to_string();
+        if fs_err::read_to_string(&path).is_ok_and(|known| known.trim() == number) {
+            return Ok(false);
+        }
+        fs_err::write(&path, number)?;
+        Ok(true)
     }
 
     fn is_complete(&self) -> Result<bool, RunnerError> {
@@ -319,6 +349,9 @@ impl Runner<'_> {
                 return Ok(());
             }
             let mut held = hold(state);
+            if held.error.is_some() {
+                return Ok(());
+            }
             match self.next(&mut held)? {
                 Next::End => return Ok(()),
                 Next::Wait(untold) => {
@@ -333,10 +366,18 @@ impl Runner<'_> {
                     held.running += 1;
                     drop(held);
                     let tried = self.attempt(&trial, device, state, stop);
-                    drop(lock);
                     let mut held = hold(state);
+                    drop(lock);
                     held.running -= 1;
-                    match tried? {
+                    let tried = match tried {
+                        Err(error @ RunnerError::Misnamed { .. }) => {
+                            // What others are training will be worth something, so they are not stopped.
+                            held.error.get_or_insert(error);
+                            return Ok(());
+                        }
+                        tried => tried?,
+                    };
+                    match tried {
                         Tried::Stopped => return Ok(()),
                         Tried::Busy => drop(held.busy.insert(trial.number, Instant::now())),
                         Tried::Told(None) => held.in_a_row = 0,
@@ -425,6 +466,10 @@ impl Runner<'_> {
             Err(ProxyError::Busy(reason)) => {
                 (self.listener)(Event::Left(trial, &reason));
                 return Ok(Tried::Busy);
+            }
+            Err(ProxyError::Misnamed(reason)) => {
+                let number = trial.number;
+                return Err(RunnerError::Misnamed { number, reason });
             }
             Err(ProxyError::Unusable(reason)) => return Err(RunnerError::Unusable(reason)),
         };

@@ -1,7 +1,7 @@
 //! The sections of MixAtlas: how samples are put into cells of concept × task, and how mixtures of cells are searched.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -250,9 +250,9 @@ pub struct Proxy {
     pub devices: Vec<String>,
     /// Seconds that a run may take; 0 for no limit.
     pub timeout_seconds: u64,
-    /// How often a run that failed is tried again.
+    /// How often a run that failed is tried again; one that took too long is not.
     pub retries: u32,
-    /// The file of metrics that the command leaves in `{out}`: JSON or CSV.
+    /// The file of metrics that the command leaves in `{out}`: JSON or CSV. Not one of madmix's own there.
     pub metrics: PathBuf,
 }
 
@@ -415,6 +415,23 @@ impl Proxy {
                     .into(),
             );
         }
+        let mut parts = self.metrics.components();
+        let first = parts.next();
+        let is_inside = std::iter::once(first)
+            .flatten()
+            .chain(parts)
+            .all(|part| matches!(part, Component::Normal(_)));
+        let is_ours = first.is_some_and(|first| {
+            let name = first.as_os_str().to_string_lossy();
+            name.starts_with("mixture") || ["log.txt", "exit", "exit.part"].contains(&&*name)
+        });
+        if !is_inside || is_ours {
+            return Err(format!(
+                "atlas.proxy.metrics = \"{}\": it has to be a file of the command's own in {{out}}, without `/` at its \
+                 beginning or `..`, and none of log.txt, exit and mixture…, which are madmix's",
+                self.metrics.display()
+            ));
+        }
         if let Some(trainer) = &self.export {
             if self.command.is_empty() {
                 return Err(
@@ -542,6 +559,7 @@ mod tests {
     #[test]
     fn what_has_no_meaning_is_refused_by_its_key() {
         assert_eq!(checked("").unwrap().search.space, SpaceName::Joint);
+        checked("[proxy]\nmetrics = \"eval/metrics.csv\"").unwrap();
         for (text, word) in [
             ("[concepts]\nclusters = 0", "clusters"),
             ("[concepts]\nclusters = \"many\"", "auto"),
@@ -570,6 +588,12 @@ mod tests {
                 "llava",
             ),
             ("[proxy]\nexport = \"llava-next\"", "atlas.proxy.command"),
+            ("[proxy]\nmetrics = \"/m.json\"", "atlas.proxy.metrics"),
+            ("[proxy]\nmetrics = \"../m.json\"", "atlas.proxy.metrics"),
+            ("[proxy]\nmetrics = \"a/../../m.json\"", "{out}"),
+            ("[proxy]\nmetrics = \"log.txt\"", "log.txt"),
+            ("[proxy]\nmetrics = \"exit\"", "exit"),
+            ("[proxy]\nmetrics = \"mixture/m.json\"", "mixture"),
             ("[[tasks.rule]]\ntask = \"x\"", "`user`"),
             ("[[tasks.rule]]\ntask = \"x\"\nuser = \"(\"", "regular"),
             ("[tasks]\ndataset = { d = \" \" }", "empty name"),

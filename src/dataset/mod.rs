@@ -40,6 +40,8 @@ mod webdataset;
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 pub use error::{DatasetError, DatasetProblem, Place, SampleError, SampleProblem};
 pub use fault::Fault;
 pub use filter::Filter;
@@ -171,7 +173,7 @@ pub trait Dataset: Send + Sync {
 }
 
 /// Where a dataset lies and which of its rows count.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetSpec {
     /// What messages call it.
     pub name: String,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{ExportError, Plan, PlannedDataset, PlannedDomain, Unit};
 use crate::dataset::DatasetSpec;
 use crate::mix::{Mixture, MixtureDomain, Share, allot, shares_of_tokens};
@@ -22,7 +24,7 @@ pub struct Request {
 }
 
 /// Where a dataset of the mixture lies.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Source {
     /// The domain that the config puts it into.
     pub domain: String,

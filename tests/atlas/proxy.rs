@@ -56,10 +56,14 @@ impl Bench {
     }
 
     fn run_until(&self, stop: &AtomicBool, device: Option<&str>) -> Metrics {
+        self.run_within(stop, device, Duration::from_millis(300))
+    }
+
+    fn run_within(&self, stop: &AtomicBool, device: Option<&str>, grace: Duration) -> Metrics {
         let mixture =
             |_: &Trial| Mixture::from_bytes(MIXTURE.as_bytes()).map_err(|e| e.to_string());
-        let proxy = CommandProxy::new(&self.settings, &self.benchmarks, &mixture, None)
-            .with_grace(Duration::from_millis(300));
+        let proxy =
+            CommandProxy::new(&self.settings, &self.benchmarks, &mixture, None).with_grace(grace);
         proxy.run(&trial(), self.out(), device, stop)
     }
 
@@ -149,17 +153,13 @@ fn a_command_without_usable_metrics_fails_for_a_reason() {
             "echo '{\"vqa\": 1e999}' > \"$2/metrics.json\"",
             "metrics.json",
         ),
-        (
-            "echo '{\"gqa\": 1}' > \"$2/metrics.json\"",
-            "no \"vqa\"; it has gqa",
-        ),
         ("echo oops > \"$2/metrics.json\"", "neither JSON nor CSV"),
         ("mkdir \"$2/metrics.json\"", "it is no file"),
         (
             "echo one; echo two >&2; exit 3",
             "exit code 3; its last words:\none\ntwo",
         ),
-        ("kill -9 $$", "ended by signal 9; it said nothing"),
+        ("kill -9 $$", "ended by signal 9"),
     ] {
         let reason = Bench::new(script).reason();
         assert!(reason.contains(words), "{script}: {reason}");
@@ -177,7 +177,50 @@ fn a_failed_attempt_is_followed_by_others_that_do_not_see_its_metrics() {
     let log = bench.read("log.txt");
     assert!(log.contains("try 1\n") && log.contains("try 2\n") && log.contains("try 3\n"));
     bench.settings.retries = 1;
+    fs_err::remove_file(bench.out().join("exit")).unwrap();
     assert!(bench.reason().contains("left no such file"));
+}
+
+#[test]
+fn a_misnamed_benchmark_costs_no_second_training() {
+    let script = "echo x >> \"$2/tried\"; echo '{\"gqa\": 1, \"b\": 2}' > \"$2/metrics.json\"";
+    let mut bench = Bench::new(script);
+    bench.settings.retries = 2;
+    for _ in 0..2 {
+        match bench.run() {
+            Err(ProxyError::Misnamed(reason)) => {
+                assert!(reason.contains("no \"vqa\"; it has b, gqa"), "{reason}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    bench.benchmarks[0].name = "gqa".into();
+    assert_eq!(bench.run().unwrap()["gqa"], 1.0);
+    assert_eq!(bench.read("tried"), "x\n");
+    // It was the command: the file is removed, and the run is tried again.
+    bench.benchmarks[0].name = "vqa".into();
+    fs_err::remove_file(bench.out().join("metrics.json")).unwrap();
+    assert!(matches!(bench.run(), Err(ProxyError::Misnamed(_))));
+    assert_eq!(bench.read("tried"), "x\nx\n");
+}
+
+#[test]
+fn what_takes_too_long_is_not_tried_again() {
+    let mut bench = Bench::new("echo x >> \"$2/tried\"; sleep 600");
+    (bench.settings.timeout_seconds, bench.settings.retries) = (1, 3);
+    assert!(bench.reason().contains("not done after 1 s"));
+    assert_eq!(bench.read("tried"), "x\n");
+}
+
+#[test]
+fn metrics_of_a_run_that_did_not_end_well_are_not_taken() {
+    let bench = Bench::new("echo '{\"vqa\": 2}' > \"$2/metrics.json\"");
+    for exit in ["1\n", "", "0\n"] {
+        fs_err::write(bench.out().join("metrics.json"), "{\"vqa\": 1}").unwrap();
+        fs_err::write(bench.out().join("exit"), exit).unwrap();
+        let expected = if exit == "0\n" { 1.0 } else { 2.0 };
+        assert_eq!(vqa(bench.run().unwrap()), Some(expected), "{exit:?}");
+    }
 }
 
 #[test]
@@ -239,23 +282,50 @@ fn a_command_that_cannot_be_started_is_no_trials_fault() {
 }
 
 #[test]
-fn a_trial_whose_log_is_still_written_to_is_left_alone() {
-    // What leaves the group, as a server does, is not ended with it.
+fn what_left_the_group_is_ended_too() {
     let bench = Bench::new(
-        "setsid sleep 600 & echo $! > \"$2/pid\"; echo '{\"vqa\": 1}' > \"$2/metrics.json\"",
+        "setsid sh -c 'echo $$ > \"$1/pid\"; exec sleep 600' sh \"$2\" & \
+         while ! test -s \"$2/pid\"; do sleep 0.01; done; echo '{\"vqa\": 1}' > \"$2/metrics.json\"",
     );
-    bench.run().unwrap();
-    let again = bench.run();
-    let pid = bench.read("pid");
-    // setsid may have forked; whoever sleeps is found by its log.
-    let killed = std::process::Command::new("kill").arg(pid.trim()).status();
-    assert!(killed.unwrap().success());
+    assert_eq!(vqa(bench.run().unwrap()), Some(1.0));
+    is_gone(&bench.read("pid"));
+}
+
+#[test]
+fn workers_have_time_to_end_when_their_shell_is_gone() {
+    // A shell ends at once when it is asked to; what it runs writes a checkpoint first. The second is of another session,
+    // and its agent ends it, as torchrun does.
+    for script in [
+        "(trap 'sleep 1; echo saved > \"$2/saved\"; exit' TERM; echo > \"$2/pid\"; while :; do sleep 0.05; done) & wait",
+        "agent='setsid sh -c \"trap \\\"sleep 1; echo saved > $0/saved; exit\\\" TERM; echo > $0/pid; while :; do sleep 0.05; done\" & \
+         worker=$!; trap \"kill $worker; wait $worker; exit\" TERM; wait'; sh -c \"$agent\" \"$2\" & wait",
+    ] {
+        let bench = Bench::new(script);
+        let stop = AtomicBool::new(false);
+        let result = std::thread::scope(|scope| {
+            let run = scope.spawn(|| bench.run_within(&stop, None, Duration::from_secs(20)));
+            while !bench.out().join("pid").exists() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            stop.store(true, Ordering::Relaxed);
+            run.join().unwrap()
+        });
+        assert!(matches!(result, Err(ProxyError::Stopped)), "{result:?}");
+        assert!(bench.out().join("saved").exists(), "{script}");
+    }
+}
+
+#[test]
+fn a_trial_whose_log_is_still_written_to_is_left_alone() {
+    let bench = Bench::new("echo '{\"vqa\": 1}' > \"$2/metrics.json\"");
+    // As by what a killed madmix left behind.
+    let log = fs_err::File::create(bench.out().join("log.txt")).unwrap();
+    log.file().lock().unwrap();
+    let busy = bench.run();
     assert!(
-        matches!(&again, Err(ProxyError::Busy(reason)) if reason.contains("log.txt")),
-        "{again:?}"
+        matches!(&busy, Err(ProxyError::Busy(reason)) if reason.contains("log.txt")),
+        "{busy:?}"
     );
-    is_gone(&pid);
+    drop(log);
     assert!(bench.run().is_ok());
-    let last = bench.read("pid");
-    let _ = std::process::Command::new("kill").arg(last.trim()).status();
 }

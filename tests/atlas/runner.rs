@@ -258,6 +258,32 @@ fn a_command_that_cannot_be_started_ends_it_and_tells_nothing() {
 }
 
 #[test]
+fn a_misnamed_benchmark_begins_no_trial_and_ends_none() {
+    let study = Study::new();
+    let proxy = proxy(|trial, stop| {
+        if trial.number == 1 {
+            std::thread::sleep(Duration::from_millis(100));
+            return Err(ProxyError::Misnamed("no \"a\"".into()));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(!stop.load(Ordering::Relaxed));
+        good(trial, stop)
+    });
+    let two = Runner {
+        slots: 2,
+        ..runner(&study, &proxy)
+    };
+    let error = two.run().unwrap_err();
+    assert!(
+        matches!(&error, RunnerError::Misnamed { number: 1, reason } if reason == "no \"a\""),
+        "{error}"
+    );
+    assert_eq!(study.told(), 1);
+    assert_eq!(proxy.tried.lock().unwrap().len(), 2);
+    assert!(study.trials.lock().unwrap()[0].outcome.is_none());
+}
+
+#[test]
 fn what_was_stopped_is_taken_up_first() {
     let study = Study::new();
     let stop = AtomicBool::new(false);
@@ -385,4 +411,21 @@ fn a_batch_system_is_given_what_is_pending_and_then_new_trials() {
         error.contains("5 trials failed in a row") && error.contains("broken"),
         "{error}"
     );
+    // The command is not mended: one trial finds that out, however often it is asked for, and then all ends again.
+    for _ in 0..2 {
+        assert_eq!(more.next_trials(5).unwrap(), [16]);
+    }
+    study.tell(16, Outcome::Failed("broken".into())).unwrap();
+    assert!(matches!(
+        more.next_trials(5),
+        Err(RunnerError::Failing {
+            count: 6,
+            number: 16,
+            ..
+        })
+    ));
+    // It is mended.
+    assert_eq!(more.next_trials(5).unwrap(), [17]);
+    more.run_one(17).unwrap();
+    assert_eq!(more.next_trials(5).unwrap(), [18, 19, 20]);
 }

@@ -96,7 +96,6 @@ fn runs_that_fail_are_told_as_failed_and_the_search_goes_on() {
     let script = format!(
         "case $MADMIX_TRIAL in\n\
          2) echo '{{\"vqa\": NaN}}' > \"$2/metrics.json\" ;;\n\
-         3) echo '{{\"gqa\": 1}}' > \"$2/metrics.json\" ;;\n\
          5) echo broken >&2; exit 1 ;;\n\
          6) sleep 600 ;;\n\
          7) test $MADMIX_ATTEMPT = 2 && {SCORE} ;;\n\
@@ -106,7 +105,6 @@ fn runs_that_fail_are_told_as_failed_and_the_search_goes_on() {
     let ended = project.madmix(&["atlas", "run", "mix.toml"]).expect(0);
     for (number, words) in [
         (2, "\"vqa\" is not a finite number"),
-        (3, "has no \"vqa\"; it has gqa"),
         (5, "exit code 1; its last words:\nbroken"),
         (6, "not done after 1 s"),
     ] {
@@ -119,7 +117,7 @@ fn runs_that_fail_are_told_as_failed_and_the_search_goes_on() {
             "{ended}"
         );
     }
-    for number in [1, 4, 7, 8, 9] {
+    for number in [1, 3, 4, 7, 8, 9] {
         let seed = json(&project, &trial(number, "trial.json"))["seed"].to_string();
         let told = json(&project, &trial(number, "outcome.json"))["told"]["vqa"].clone();
         assert_eq!(told, format!("0.{seed}").parse::<f64>().unwrap());
@@ -130,7 +128,7 @@ fn runs_that_fail_are_told_as_failed_and_the_search_goes_on() {
         "{log}"
     );
     assert_eq!(trials(&project), 9);
-    assert!(ended.stdout.contains("of 5 finished runs"), "{ended}");
+    assert!(ended.stdout.contains("of 6 finished runs"), "{ended}");
     assert!(project.path("run/atlas/best/mixture.json").exists());
     // All is told: nothing is run again.
     change(&project, "exit 1");
@@ -166,6 +164,40 @@ fn an_interrupted_search_ends_its_proxies_and_goes_on_with_their_trials() {
     assert_eq!(project.read(&trial(3, "trial.json")), before);
     assert_eq!(trials(&project), 5);
     assert!(project.path(&trial(5, "outcome.json")).exists());
+}
+
+#[test]
+fn a_run_that_ends_after_madmix_was_killed_counts() {
+    let waits = format!(
+        "echo $MADMIX_TRIAL >> tried; test $MADMIX_TRIAL -lt 2 || {{ echo $$ > \"$2/pid\"; while ! test -e go; do sleep 0.05; done; }}; {SCORE}"
+    );
+    let project = project(&waits, "runs = 4", "");
+    let mut child = project.start(&["atlas", "run", "mix.toml"]);
+    wait_for(&mut child, &project.path(&trial(2, "run/pid")));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    project.write("go", "");
+    let started = Instant::now();
+    while !project.path(&trial(2, "run/exit")).exists() {
+        assert!(started.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    project.madmix(&["atlas", "run", "mix.toml"]).expect(0);
+    assert_eq!(project.read("tried"), "1\n2\n3\n4\n");
+    assert!(project.path(&trial(2, "outcome.json")).exists());
+}
+
+#[test]
+fn a_misnamed_benchmark_ends_the_search_and_the_run_is_not_lost() {
+    let script = format!("echo $MADMIX_TRIAL >> tried; {SCORE}");
+    let project = project(&script, "runs = 4", "retries = 2");
+    project.edit("mix.toml", "name = \"vqa\"", "name = \"vqb\"");
+    let ended = project.madmix(&["atlas", "run", "mix.toml"]).expect(1);
+    assert!(ended.stderr.contains("no \"vqb\"; it has vqa"), "{ended}");
+    assert_eq!(project.read("tried"), "1\n");
+    project.edit("mix.toml", "name = \"vqb\"", "name = \"vqa\"");
+    project.madmix(&["atlas", "run", "mix.toml"]).expect(0);
+    assert_eq!(project.read("tried"), "1\n2\n3\n4\n");
 }
 
 #[test]
@@ -205,8 +237,24 @@ fn a_command_that_never_works_ends_the_search() {
 }
 
 #[test]
+fn a_search_of_which_every_run_failed_has_no_good_end() {
+    let project = project("exit 3", "runs = 2", "");
+    let ended = project
+        .madmix(&["atlas", "run", "mix.toml", "--json"])
+        .expect(1);
+    assert_eq!(ended.stdout, "");
+    assert!(ended.stderr.contains("no best mixture"), "{ended}");
+    // With more to come that is no error.
+    project.edit("mix.toml", "runs = 2", "runs = 9");
+    project
+        .madmix(&["atlas", "run", "mix.toml", "--until", "2"])
+        .expect(0);
+}
+
+#[test]
 fn a_batch_system_tries_each_trial_by_itself() {
-    let project = project(SCORE, "runs = 5", "");
+    let script = format!("echo on ${{CUDA_VISIBLE_DEVICES:-what Slurm gives}}; {SCORE}");
+    let project = project(&script, "runs = 5", "devices = [\"7\"]");
     let ended = project
         .madmix(&["atlas", "run", "mix.toml", "--array", "3"])
         .expect(1);
@@ -225,6 +273,8 @@ fn a_batch_system_tries_each_trial_by_itself() {
             .expect(0);
     }
     assert_eq!(array(), "2,4,5\n");
+    let log = project.read(&trial(3, "run/log.txt"));
+    assert!(log.contains("\non what Slurm gives\n"), "{log}");
     for number in ["2", "4", "5"] {
         project
             .madmix(&["atlas", "run", "mix.toml", "--trial", number])
@@ -250,6 +300,81 @@ fn a_trainers_files_are_written_for_each_trial() {
     assert!(project.path("run/atlas/export/llava-next/rows").is_dir());
     let outcome = json(&project, &trial(2, "outcome.json"));
     assert!(outcome["told"]["vqa"].is_f64(), "{outcome}");
+    // Another process finds the rows, which trials may be reading, and leaves them alone.
+    let rows = || -> Vec<_> {
+        let folder = fs_err::read_dir(project.path("run/atlas/export/llava-next/rows")).unwrap();
+        let files = folder.map(|file| file.unwrap());
+        files
+            .map(|file| {
+                (
+                    file.file_name(),
+                    file.metadata().unwrap().modified().unwrap(),
+                )
+            })
+            .collect()
+    };
+    let before = rows();
+    let until = ["atlas", "run", "mix.toml", "--until", "4"];
+    project.edit("mix.toml", "runs = 2", "runs = 5");
+    project.madmix(&until).expect(0);
+    assert_eq!(rows(), before);
+    // One that is gone is made anew.
+    let gone = project
+        .path("run/atlas/export/llava-next/rows")
+        .join(&before[0].0);
+    fs_err::remove_file(&gone).unwrap();
+    project.madmix(&["atlas", "run", "mix.toml"]).expect(0);
+    assert!(gone.is_file());
+    let outcome = json(&project, &trial(5, "outcome.json"));
+    assert!(outcome["told"]["vqa"].is_f64(), "{outcome}");
+}
+
+#[test]
+fn the_examples_train_again_for_other_settings_and_only_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs_err::create_dir_all(at("bin")).unwrap();
+    fs_err::create_dir_all(at("mixture")).unwrap();
+    fs_err::write(at("mixture/mixture.yaml"), "").unwrap();
+    for (name, script) in [
+        ("torchrun", "echo torchrun >> $TRIED"),
+        ("llamafactory-cli", "echo factory >> $TRIED"),
+        // The first evaluation fails.
+        (
+            "accelerate",
+            "test -e $TRIED.once || { touch $TRIED.once; exit 1; }\n\
+             while [ $1 != --output_path ]; do shift; done; mkdir -p $2; echo '{\"a\": 1}' > $2/x_results.json",
+        ),
+    ] {
+        fs_err::write(at("bin").join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
+        let executable = std::fs::Permissions::from_mode(0o755);
+        fs_err::set_permissions(at("bin").join(name), executable).unwrap();
+    }
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/atlas");
+    for name in ["llava_next.sh", "llama_factory.sh"] {
+        let out = at(name);
+        fs_err::create_dir_all(&out).unwrap();
+        let tried = at(&format!("{name}.tried"));
+        let run = |checkpoint: &str, gpus: &str| {
+            let path = format!("{}:{}", at("bin").display(), std::env::var("PATH").unwrap());
+            let output = std::process::Command::new(scripts.join(name))
+                .args([at("mixture"), out.clone(), "7".into()])
+                .env("PATH", path)
+                .env("TRIED", &tried)
+                .env("LLAVA_NEXT", folder.path())
+                .env("CHECKPOINT", checkpoint)
+                .env("CUDA_VISIBLE_DEVICES", gpus)
+                .env("KEEP", "1")
+                .output()
+                .unwrap();
+            let trainings = fs_err::read_to_string(&tried).unwrap().lines().count();
+            (output.status.success(), trainings)
+        };
+        assert_eq!(run("a", "0"), (false, 1), "{name}");
+        assert_eq!(run("a", "0,1"), (true, 1), "{name}");
+        assert_eq!(run("b", "0"), (true, 2), "{name}");
+        assert!(out.join("metrics.json").exists());
+    }
 }
 
 #[test]

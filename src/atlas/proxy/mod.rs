@@ -21,6 +21,10 @@ pub enum ProxyError {
     /// It failed, for a reason that is told as the trial's.
     #[error("{0}")]
     Failed(String),
+    /// It ended well, and a benchmark is not among its metrics: nothing is told, and no other trial is begun, as they
+    /// would all end like this.
+    #[error("{0}")]
+    Misnamed(String),
     /// It failed for a reason that has nothing to do with this trial and would end every other one; nothing is told.
     #[error("{0}")]
     Unusable(String),

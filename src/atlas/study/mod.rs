@@ -23,7 +23,7 @@ use super::search::{Objective, Proposal, Rule, Run, Searcher, SoFar, rule};
 use super::space::{Space, SpaceError};
 use super::surrogate::{Fit, SURROGATES};
 use super::{Grid, Outcome, Predicted, Trial, proxy};
-use crate::config::{Benchmark, Config, Search};
+use crate::config::{self, Benchmark, Config, Search};
 
 pub use best::{Best, Pays};
 pub use error::StudyError;
@@ -46,7 +46,7 @@ pub struct Study {
     benchmarks: Vec<Benchmark>,
     /// The config whose domains are the cells.
     cells: Config,
-    /// Of the shares that are searched, and of the samples that they are of.
+    /// Of what has to stay the same.
     fingerprint: String,
     fit: Option<&'static dyn Fit>,
     rule: Rule,
@@ -77,7 +77,7 @@ impl Study {
         let spaces = Space::searched(grid, &search)?;
         let cells = with_cells(config, grid)?;
         let root = config.output.join(FOLDER);
-        let searched = searched(&spaces, grid);
+        let searched = searched(&spaces, grid, &atlas.proxy);
         let folder = Folder::open(&root, &searched)?;
         let benchmarks = if atlas.benchmarks.is_empty() && atlas.proxy.command.is_empty() {
             proxy::builtin::benchmarks(grid)
@@ -379,9 +379,9 @@ impl Study {
     }
 }
 
-/// What has to stay the same for trials to be worth something to each other: the shares that are searched, and the samples
-/// that they are of.
-fn searched(spaces: &[Space], grid: &Grid) -> Value {
+/// What has to stay the same for trials to be worth something to each other: the shares that are searched, the samples
+/// that they are of, and how many of them a run takes in which way. The command may be mended.
+fn searched(spaces: &[Space], grid: &Grid, proxy: &config::Proxy) -> Value {
     let records: Vec<_> = spaces.iter().map(Space::record).collect();
     let names: Vec<&str> = spaces.iter().map(Space::name).collect();
     let levels: Map<String, Value> = records
@@ -399,7 +399,12 @@ fn searched(spaces: &[Space], grid: &Grid) -> Value {
         .iter()
         .map(|cell| (cell.name.clone(), json!(cell.samples())))
         .collect();
-    json!({"space": names.join(" and "), "levels": levels, "samples": samples})
+    json!({
+        "space": names.join(" and "),
+        "levels": levels,
+        "samples": samples,
+        "atlas.proxy": {"budget": proxy.budget, "export": proxy.export},
+    })
 }
 
 impl Trials for Study {

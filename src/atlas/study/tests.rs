@@ -169,8 +169,17 @@ fn trials_of_another_space_are_told_apart() {
         error.contains("samples.chart × ocr was 200, and is 201"),
         "{error}"
     );
-    // Bounds and the way of searching may change.
-    let bounds = "max_epochs = 2\nbudget = 1000\nacquisition = \"ei\"";
+    let error = other("[atlas.proxy]\nbudget = 77", &grid()).unwrap();
+    assert!(
+        error.contains("atlas.proxy.budget was 10000, and is 77"),
+        "{error}"
+    );
+    let trainer = "[atlas.proxy]\ncommand = [\"x\"]\nexport = \"llava-next\"";
+    let error = other(trainer, &grid()).unwrap();
+    assert!(error.contains("export was null, and is"), "{error}");
+    // Bounds, the way of searching and the command may change.
+    let bounds =
+        "max_epochs = 2\nbudget = 1000\nacquisition = \"ei\"\n[atlas.proxy]\ncommand = [\"x\"]";
     assert_eq!(other(bounds, &grid()), None);
 }
 

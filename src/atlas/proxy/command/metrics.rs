@@ -16,28 +16,47 @@ const LISTED: usize = 12;
 /// All numbers of a file by their names; those that are none of this world (`NaN`, `null`, infinite) are NaN.
 type Numbers = BTreeMap<String, f64>;
 
+/// Why metrics cannot be read, in words for a person.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unread {
+    /// There are numbers, and a benchmark is not among their names.
+    #[error("{0}")]
+    Lacking(String),
+    /// Anything else.
+    #[error("{0}")]
+    Unusable(String),
+}
+
 /// Reads the metrics of a run: all that are finite, and those of `benchmarks` among them.
 ///
 /// # Errors
-/// In words for a person: the file is not there or nothing that is known, or a benchmark is missing or not finite.
+/// The file is not there or nothing that is known, or a benchmark is missing or not finite.
 pub(crate) fn read<'a>(
     path: &Path,
     benchmarks: impl Iterator<Item = &'a str>,
-) -> Result<BTreeMap<String, f64>, String> {
+) -> Result<BTreeMap<String, f64>, Unread> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let text = text(path).map_err(|problem| format!("{name}: {problem}"))?;
-    let numbers = parse(&text).map_err(|problem| format!("{name}: {problem}"))?;
+    let numbers = text(path)
+        .and_then(|text| parse(&text))
+        .map_err(|problem| Unread::Unusable(format!("{name}: {problem}")))?;
+    let mut lacking = Vec::new();
     for benchmark in benchmarks {
         match numbers.get(benchmark) {
             Some(value) if value.is_finite() => {}
-            Some(_) => return Err(format!("{name}: \"{benchmark}\" is not a finite number")),
-            None => {
-                return Err(format!(
-                    "{name} has no \"{benchmark}\"; {}",
-                    listed(&numbers)
-                ));
+            Some(_) => {
+                let words = format!("{name}: \"{benchmark}\" is not a finite number");
+                return Err(Unread::Unusable(words));
             }
+            None => lacking.push(format!("\"{benchmark}\"")),
         }
+    }
+    if !lacking.is_empty() {
+        let words = format!("{name} has no {}; {}", lacking.join(", "), listed(&numbers));
+        return Err(if numbers.is_empty() {
+            Unread::Unusable(words)
+        } else {
+            Unread::Lacking(words)
+        });
     }
     let finite = numbers.into_iter().filter(|(_, value)| value.is_finite());
     Ok(finite.collect())
@@ -287,10 +306,18 @@ mod tests {
         let path = folder.path().join("metrics.json");
         let read = |text: &str| {
             fs_err::write(&path, text).unwrap();
-            super::read(&path, ["a"].into_iter())
+            super::read(&path, ["a"].into_iter()).map_err(|error| error.to_string())
         };
-        let problem = super::read(&path, ["a"].into_iter()).unwrap_err();
+        let problem = super::read(&path, ["a"].into_iter())
+            .unwrap_err()
+            .to_string();
         assert!(problem.contains("left no such file"), "{problem}");
+        fs_err::write(&path, "{\"b\": 1}").unwrap();
+        let two = super::read(&path, ["a", "b", "d"].into_iter()).unwrap_err();
+        assert!(
+            matches!(&two, Unread::Lacking(words) if words.contains("no \"a\", \"d\"; it has b")),
+            "{two}"
+        );
         let problem = read("{\"b\": 1, \"c\": {\"d\": 2}}").unwrap_err();
         assert!(problem.contains("no \"a\"; it has b, c/d"), "{problem}");
         assert!(read("{\"a\": NaN}").unwrap_err().contains("finite"));

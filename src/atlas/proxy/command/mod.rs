@@ -3,6 +3,8 @@
 pub(crate) mod metrics;
 mod mixture;
 mod process;
+mod program;
+mod strays;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,6 +20,7 @@ use super::{Proxy, ProxyError};
 use crate::atlas::Trial;
 use crate::config;
 use crate::store::publish;
+use metrics::Unread;
 use mixture::Written;
 pub use mixture::{Exporter, MixtureOf};
 use process::{End, Limits};
@@ -26,8 +29,14 @@ use process::{End, Limits};
 pub const LOG: &str = "log.txt";
 /// The mixture of a trial for a command without a trainer.
 const MIXTURE: &str = "mixture.json";
-/// From a request to end until the end.
-const GRACE: Duration = Duration::from_secs(10);
+/// Says how the last attempt of a trial ended. The attempt itself writes it, so that it is there, too, when this program
+/// was killed in the meantime.
+const EXIT: &str = "exit";
+/// From a request to end until the end. torchrun gives its workers 30 seconds.
+const GRACE: Duration = Duration::from_secs(40);
+/// How long a log that is locked is waited for.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// How much of the log is told of a failure.
 const TOLD_LINES: usize = 6;
 const TOLD_BYTES: u64 = 2000;
@@ -49,6 +58,14 @@ struct Told<'a> {
     device: Option<&'a str>,
 }
 
+/// Why an attempt gave no metrics.
+enum Problem {
+    /// Another attempt may fare better.
+    Passing(String),
+    /// It would not.
+    Final(ProxyError),
+}
+
 impl<'a> CommandProxy<'a> {
     /// Runs the command of the settings, which must have one, and reads the benchmarks. `exporter` is that of the
     /// settings' trainer, if they name one.
@@ -67,7 +84,7 @@ impl<'a> CommandProxy<'a> {
         }
     }
 
-    /// Waits so long between asking a program to end and killing it, in place of ten seconds.
+    /// Waits so long between asking a program to end and killing it, in place of 40 seconds.
     #[must_use]
     pub fn with_grace(self, grace: Duration) -> Self {
         Self { grace, ..self }
@@ -94,9 +111,11 @@ impl<'a> CommandProxy<'a> {
         })
     }
 
-    fn command(&self, told: &Told<'_>, attempt: u32) -> Command {
+    fn command(&self, told: &Told<'_>, attempt: u32) -> Result<Command, ProxyError> {
         let mut arguments = self.settings.command.iter().map(|text| told.fill_in(text));
-        let mut command = Command::new(arguments.next().unwrap_or_default());
+        let program = arguments.next().unwrap_or_default();
+        let program = program::found(&program).map_err(|error| self.cannot_start(&error))?;
+        let mut command = program::telling(&program, &told.out.join(EXIT));
         command.args(arguments);
         if let Some(device) = told.device {
             command.env("CUDA_VISIBLE_DEVICES", device);
@@ -107,7 +126,40 @@ impl<'a> CommandProxy<'a> {
         command.env("MADMIX_MEDIA_ROOT", &told.mixture.media_root);
         command.env("MADMIX_BUDGET", self.settings.budget.to_string());
         command.env("MADMIX_ATTEMPT", attempt.to_string());
-        command
+        Ok(command)
+    }
+
+    fn cannot_start(&self, error: &std::io::Error) -> ProxyError {
+        ProxyError::Unusable(format!(
+            "atlas.proxy.command: {} cannot be started: {error}",
+            self.settings.command.first().map_or("", String::as_str)
+        ))
+    }
+
+    fn read_metrics(&self, out: &Path) -> Result<BTreeMap<String, f64>, Unread> {
+        let names = self.benchmarks.iter().map(|benchmark| &*benchmark.name);
+        metrics::read(&out.join(&self.settings.metrics), names)
+    }
+
+    /// What an attempt came to that ended well and was not told: this program was killed, or a benchmark was misnamed.
+    fn left(&self, out: &Path) -> Option<Result<BTreeMap<String, f64>, ProxyError>> {
+        let exit = fs_err::read_to_string(out.join(EXIT)).ok()?;
+        if exit.trim() != "0" {
+            return None;
+        }
+        match self.read_metrics(out) {
+            Ok(metrics) => Some(Ok(metrics)),
+            Err(Unread::Lacking(problem)) => Some(Err(self.misnamed(&problem, out))),
+            Err(Unread::Unusable(_)) => None,
+        }
+    }
+
+    fn misnamed(&self, problem: &str, out: &Path) -> ProxyError {
+        ProxyError::Misnamed(format!(
+            "the command ended well, but {problem}. Name each [[atlas.benchmark]] as the file does and run again: the \
+             metrics are read, and nothing is trained anew. If it is the command that is to be mended, remove {} before",
+            out.join(&self.settings.metrics).display()
+        ))
     }
 
     /// One attempt: its metrics, or why there are none.
@@ -117,20 +169,26 @@ impl<'a> CommandProxy<'a> {
         attempt: u32,
         log: &mut File,
         stop: &AtomicBool,
-    ) -> Result<BTreeMap<String, f64>, ProxyError> {
-        let metrics = told.out.join(&self.settings.metrics);
+    ) -> Result<BTreeMap<String, f64>, Problem> {
         // Those of an earlier attempt would pass for this one's.
-        match fs_err::remove_file(&metrics) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(ProxyError::Failed(error.to_string()));
+        for path in [Path::new(EXIT), &self.settings.metrics] {
+            match fs_err::remove_file(told.out.join(path)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Problem::Final(ProxyError::Failed(error.to_string())));
+                }
+                _ => {}
             }
-            _ => {}
         }
-        let command = self.command(told, attempt);
+        let command = self.command(told, attempt).map_err(Problem::Final)?;
         let attempts = u64::from(self.settings.retries) + 1;
-        let begun = writeln!(log, "[madmix] attempt {attempt} of {attempts}: {command:?}")
-            .and_then(|()| log.seek(SeekFrom::End(0)));
-        let begun = begun.map_err(|error| ProxyError::Unusable(error.to_string()))?;
+        let begun = writeln!(
+            log,
+            "[madmix] attempt {attempt} of {attempts}: {}",
+            program::shown(&command)
+        )
+        .and_then(|()| log.seek(SeekFrom::End(0)));
+        let begun =
+            begun.map_err(|error| Problem::Final(ProxyError::Unusable(error.to_string())))?;
         let limits = Limits {
             time: match self.settings.timeout_seconds {
                 0 => None,
@@ -138,40 +196,38 @@ impl<'a> CommandProxy<'a> {
             },
             grace: self.grace,
         };
-        let end = process::run(command, log, limits, stop).map_err(|error| {
-            ProxyError::Unusable(format!(
-                "atlas.proxy.command: {} cannot be started: {error}",
-                self.settings.command.first().map_or("", String::as_str)
-            ))
-        })?;
+        let end = process::run(command, log, limits, stop)
+            .map_err(|error| Problem::Final(self.cannot_start(&error)))?;
         let why = match end {
-            End::Stopped => return Err(ProxyError::Stopped),
-            End::Timeout => format!(
-                "not done after {} s (atlas.proxy.timeout_seconds)",
-                self.settings.timeout_seconds
-            ),
-            End::Exited(status) if status.success() => {
-                let names = self
-                    .benchmarks
-                    .iter()
-                    .map(|benchmark| benchmark.name.as_str());
-                match metrics::read(&metrics, names) {
-                    Ok(metrics) => return Ok(metrics),
-                    Err(problem) => problem,
-                }
+            End::Stopped => return Err(Problem::Final(ProxyError::Stopped)),
+            End::Timeout => {
+                let why = format!(
+                    "not done after {} s (atlas.proxy.timeout_seconds)",
+                    self.settings.timeout_seconds
+                );
+                // It would take as long again.
+                let why = why + &last_words(log, begun);
+                return Err(Problem::Final(ProxyError::Failed(why)));
             }
+            End::Exited(status) if status.success() => match self.read_metrics(told.out) {
+                Ok(metrics) => return Ok(metrics),
+                Err(Unread::Lacking(problem)) => {
+                    return Err(Problem::Final(self.misnamed(&problem, told.out)));
+                }
+                Err(Unread::Unusable(problem)) => problem,
+            },
             End::Exited(status) => {
                 // A batch system ends everything at once, and this program may hear of it last.
                 if process::was_ended(status) {
                     std::thread::sleep(Duration::from_millis(500));
                 }
                 if stop.load(Ordering::Relaxed) {
-                    return Err(ProxyError::Stopped);
+                    return Err(Problem::Final(ProxyError::Stopped));
                 }
                 process::described(status)
             }
         };
-        Err(ProxyError::Failed(why + &last_words(log, begun)))
+        Err(Problem::Passing(why + &last_words(log, begun)))
     }
 }
 
@@ -184,6 +240,13 @@ impl Proxy for CommandProxy<'_> {
         stop: &AtomicBool,
     ) -> Result<BTreeMap<String, f64>, ProxyError> {
         let mut log = open_log(out)?;
+        if let Some(result) = self.left(out) {
+            let _ = writeln!(
+                log,
+                "[madmix] an earlier attempt ended well: its metrics are read"
+            );
+            return result;
+        }
         let told = Told {
             trial,
             mixture: self.write_mixture(trial, out)?,
@@ -192,18 +255,22 @@ impl Proxy for CommandProxy<'_> {
         };
         let mut attempt = 1;
         loop {
-            let result = self.attempt(&told, attempt, &mut log, stop);
-            if let Err(ProxyError::Failed(reason)) = &result {
-                let _ = writeln!(log, "[madmix] attempt {attempt} failed: {reason}");
-                if stop.load(Ordering::Relaxed) {
-                    return Err(ProxyError::Stopped);
+            let reason = match self.attempt(&told, attempt, &mut log, stop) {
+                Ok(metrics) => return Ok(metrics),
+                Err(Problem::Final(error)) => {
+                    let _ = writeln!(log, "[madmix] attempt {attempt}: {error}");
+                    return Err(error);
                 }
-                if attempt <= self.settings.retries {
-                    attempt += 1;
-                    continue;
-                }
+                Err(Problem::Passing(reason)) => reason,
+            };
+            let _ = writeln!(log, "[madmix] attempt {attempt} failed: {reason}");
+            if stop.load(Ordering::Relaxed) {
+                return Err(ProxyError::Stopped);
             }
-            return result;
+            if attempt > self.settings.retries {
+                return Err(ProxyError::Failed(reason));
+            }
+            attempt += 1;
         }
     }
 }
@@ -255,14 +322,18 @@ fn open_log(out: &Path) -> Result<File, ProxyError> {
         .create(true)
         .open(&path)
         .map_err(|error| ProxyError::Unusable(error.to_string()))?;
-    match log.file().try_lock() {
-        Err(std::fs::TryLockError::WouldBlock) => Err(ProxyError::Busy(format!(
-            "something that an earlier run started still writes to {}: wait for it, or end it",
-            path.display()
-        ))),
-        // There are file systems without locks.
-        Ok(()) | Err(std::fs::TryLockError::Error(_)) => Ok(log),
+    // What was killed may take a moment to be gone, and so may a copy of the file in a process that is about to start.
+    for _ in 0..LOCK_TRIES {
+        match log.file().try_lock() {
+            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            // There are file systems without locks.
+            Ok(()) | Err(std::fs::TryLockError::Error(_)) => return Ok(log),
+        }
     }
+    Err(ProxyError::Busy(format!(
+        "something that an earlier run started still writes to {}: wait for it, or end it",
+        path.display()
+    )))
 }
 
 /// The last lines that were written to the log since `begun`, as the end of a sentence.

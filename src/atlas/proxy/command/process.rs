@@ -8,6 +8,8 @@ use std::{io, thread};
 
 use fs_err::File;
 
+use super::strays::{self, Mark};
+
 /// How a program came to an end.
 #[derive(Debug)]
 pub(super) enum End {
@@ -28,8 +30,8 @@ pub(super) struct Limits {
     pub(super) grace: Duration,
 }
 
-/// Runs a program whose words all go to `log`. Whatever is left of its process group when it has ended, a worker or a
-/// server in the background, is killed: it would hold the device that the next run is to have.
+/// Runs a program whose words all go to `log`. Whatever it started and left running, a worker or a server in the
+/// background, is killed: it would hold the device that the next run is to have.
 ///
 /// # Errors
 /// The program cannot be started.
@@ -40,18 +42,27 @@ pub(super) fn run(
     stop: &AtomicBool,
 ) -> io::Result<End> {
     let words = || io::Result::Ok(Stdio::from(log.file().try_clone()?));
+    let mark = Mark::new();
     command
+        .env(strays::VARIABLE, mark.value())
         .stdin(Stdio::null())
         .stdout(words()?)
         .stderr(words()?)
         // Ctrl-C on the terminal is for this program alone, which ends the others in good order.
         .process_group(0);
-    let mut group = Group(command.spawn()?);
+    let mut group = Group {
+        leader: command.spawn()?,
+        mark,
+        killed: false,
+    };
     let started = Instant::now();
     let mut pause = Duration::from_millis(1);
     loop {
-        if let Some(status) = group.0.try_wait()? {
-            return Ok(End::Exited(status));
+        if group.leader_has_ended()? {
+            let status = group.kill();
+            return status
+                .map(End::Exited)
+                .ok_or_else(|| io::Error::other("it has ended, and the system does not say how"));
         }
         if stop.load(Ordering::Relaxed) {
             group.end(limits.grace);
@@ -66,54 +77,122 @@ pub(super) fn run(
     }
 }
 
-/// A program and all it started that is still in its group. None of them outlives it.
-struct Group(Child);
+/// A program and all it started. None of them outlives it.
+///
+/// The program is waited for last: until then neither its id nor that of its group can be given to somebody else.
+struct Group {
+    leader: Child,
+    mark: Mark,
+    killed: bool,
+}
 
 impl Group {
-    /// Asks all of them to end, and waits for the first of them.
+    /// Asks all of them to end, and waits for the last of them: a shell ends at once, and what it runs may have a
+    /// checkpoint to write or workers of its own to end.
     fn end(&mut self, grace: Duration) {
-        signal(&self.0, libc::SIGTERM);
+        self.signal(libc::SIGTERM);
         let asked = Instant::now();
-        while asked.elapsed() < grace && matches!(self.0.try_wait(), Ok(None)) {
-            thread::sleep(Duration::from_millis(10));
+        while asked.elapsed() < grace && !self.alive().is_empty() {
+            thread::sleep(Duration::from_millis(50));
+        }
+        self.kill();
+    }
+
+    /// Kills all of them, and says how the program ended.
+    fn kill(&mut self) -> Option<ExitStatus> {
+        let begun = Instant::now();
+        loop {
+            self.signal(libc::SIGKILL);
+            let alive = self.alive();
+            for process in &alive {
+                send(*process, libc::SIGKILL);
+            }
+            // One that hangs in the kernel, on a lost network drive, is not waited for.
+            if alive.is_empty() || begun.elapsed() > Duration::from_secs(2) {
+                break;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.killed = true;
+        self.leader.try_wait().ok().flatten()
+    }
+
+    fn alive(&self) -> Vec<libc::pid_t> {
+        strays::alive(self.id(), &self.mark)
+    }
+
+    fn id(&self) -> libc::pid_t {
+        libc::pid_t::try_from(self.leader.id()).unwrap_or_default()
+    }
+
+    /// Sends a signal to the group.
+    fn signal(&self, signal: libc::c_int) {
+        send(-self.id(), signal);
+    }
+
+    /// Whether the program has ended. It is not waited for.
+    #[expect(
+        unsafe_code,
+        reason = "the standard library gives back the id of a process that it finds ended"
+    )]
+    fn leader_has_ended(&self) -> io::Result<bool> {
+        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        // SAFETY: `siginfo_t` is plain data, for which zeros are a value; the call writes to it, and the process is a
+        // child of this one.
+        let (result, ended) = unsafe {
+            let mut found: libc::siginfo_t = std::mem::zeroed();
+            let result = libc::waitid(libc::P_PID, self.leader.id(), &raw mut found, options);
+            (result, found.si_pid() != 0)
+        };
+        if result == 0 {
+            return Ok(ended);
+        }
+        match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+            error => Err(error),
         }
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        signal(&self.0, libc::SIGKILL);
-        // One that hangs in the kernel, on a lost network drive, is not waited for.
-        let killed = Instant::now();
-        while killed.elapsed() < Duration::from_secs(2) && matches!(self.0.try_wait(), Ok(None)) {
-            thread::sleep(Duration::from_millis(1));
+        if !self.killed {
+            self.kill();
         }
     }
 }
 
-/// Sends a signal to a program's group; there may be none any more.
+/// Sends a signal to a process, or with its negative id to a group; there may be none any more.
 #[expect(
     unsafe_code,
-    reason = "the standard library sends no signals to groups; this call touches no memory"
+    reason = "the standard library sends no signals; this call touches no memory"
 )]
-fn signal(leader: &Child, signal: libc::c_int) {
-    if let Ok(group @ 2..) = libc::pid_t::try_from(leader.id()) {
+fn send(to: libc::pid_t, signal: libc::c_int) {
+    // 0 and -1 stand for much more than one program.
+    if !(-1..=1).contains(&to) {
+        // SAFETY: two numbers go in, and one comes out.
         unsafe {
-            libc::killpg(group, signal);
+            libc::kill(to, signal);
         }
     }
 }
 
-/// Whether somebody ended it by a signal, as shells tell it, too.
+/// The signal that ended a program, as shells tell it, too.
+fn signal_of(status: ExitStatus) -> Option<i32> {
+    let told = |code: i32| (129..=192).contains(&code).then(|| code - 128);
+    status.signal().or_else(|| status.code().and_then(told))
+}
+
+/// Whether somebody ended it by a signal.
 pub(super) fn was_ended(status: ExitStatus) -> bool {
-    status.signal().is_some() || status.code().is_some_and(|code| code > 128)
+    signal_of(status).is_some()
 }
 
 /// How a program ended, for a person.
 pub(super) fn described(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit code {code}"),
-        (None, Some(signal)) => format!("ended by signal {signal}"),
+    match (signal_of(status), status.code()) {
+        (Some(signal), _) => format!("ended by signal {signal}"),
+        (None, Some(code)) => format!("exit code {code}"),
         (None, None) => status.to_string(),
     }
 }

@@ -21,7 +21,8 @@ use crate::atlas::study::{Study, StudyError};
 use crate::atlas::{Grid, StoredGrid, Trial};
 use crate::commands::export::sources;
 use crate::commands::{Ending, ground, stop, terminal};
-use crate::config::{Atlas, Config};
+use crate::config::{self, Atlas, Config};
+use crate::dataset::{self, Shared};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -48,6 +49,7 @@ struct Search<'a> {
     config: &'a Config,
     atlas: &'a Atlas,
     grid: &'a Grid,
+    fingerprint: &'a str,
     study: &'a Study,
     stop: &'a AtomicBool,
 }
@@ -57,7 +59,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let path = &arguments.config;
     let config = ground::plain_config(path)?;
     let whole = arguments.trial.is_none() && arguments.array.is_none();
-    let Some(StoredGrid { grid, .. }) = grid(&config, path, whole, &stop)? else {
+    let Some(StoredGrid {
+        grid, fingerprint, ..
+    }) = grid(&config, path, whole, &stop)?
+    else {
         return Ok(interrupted(path));
     };
     let study = Study::open(&config, &grid)?;
@@ -67,6 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         config: &config,
         atlas: &atlas,
         grid: &grid,
+        fingerprint: &fingerprint,
         study: &study,
         stop: &stop,
     };
@@ -82,15 +88,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         }
     }
     if whole {
-        say_best(&study, arguments.json)?;
+        let until = arguments.until.unwrap_or(atlas.search.runs);
+        say_best(&study, arguments.json, until < atlas.search.runs)?;
     }
     Ok(Ending::Done)
 }
 
-/// The answer, where enough runs came to an end to find one.
-fn say_best(study: &Study, json: bool) -> Result<()> {
+/// The answer. Where more runs are to come, it may be that there are too few for one.
+fn say_best(study: &Study, json: bool, more: bool) -> Result<()> {
     match best::conclude(study, json) {
         Err(error) if error.downcast_ref().is_some_and(StudyError::is_too_few) => {
+            // The config is as it should be, so this is not the error that it is for `best`.
+            anyhow::ensure!(
+                more,
+                "all runs are told, and there is no best mixture: {error:#}"
+            );
             tracing::warn!(
                 "{error:#}: with more runs, `madmix atlas best` says which mixture is best"
             );
@@ -129,8 +141,9 @@ impl Search<'_> {
     fn go(&self, arguments: &Arguments) -> Result<Option<Finish>> {
         let until = arguments.until.unwrap_or(self.atlas.search.runs);
         let settings = &self.atlas.proxy;
-        let devices = match arguments.trial.and(visible_devices()) {
-            Some(visible) => vec![visible],
+        let devices = match arguments.trial {
+            // A batch system gives each of its tasks what it is to have.
+            Some(_) => visible_devices().into_iter().collect(),
             None => settings.devices.clone(),
         };
         let progress = Progress::new(self.study, until);
@@ -178,7 +191,8 @@ impl Search<'_> {
             mixture.map_err(|error| error.to_string())
         };
         let benchmarks = self.study.benchmarks();
-        let proxy = CommandProxy::new(settings, benchmarks, &mixture, self.exporter()?);
+        let (exporter, _shared) = self.exporter()?.unzip();
+        let proxy = CommandProxy::new(settings, benchmarks, &mixture, exporter);
         try_with(&proxy).map(Some)
     }
 
@@ -191,24 +205,24 @@ impl Search<'_> {
         cores.min(self.atlas.search.batch as usize)
     }
 
-    /// What writes mixtures for the trainer, if one is named.
-    fn exporter(&self) -> Result<Option<Exporter>> {
+    /// What writes mixtures for the trainer, if one is named; beside it the datasets, which are to be open as long, as each
+    /// has many cells.
+    fn exporter(&self) -> Result<Option<(Exporter, Shared)>> {
         let settings = &self.atlas.proxy;
         let Some(trainer) = &settings.export else {
             return Ok(None);
         };
         let cells = with_cells(self.config, self.grid)?;
+        let datasets = cells.domains.iter().flat_map(|domain| &domain.datasets);
+        let specs: Vec<_> = datasets.map(config::Dataset::spec).collect();
+        let shared = dataset::share(&specs);
         let count = self.grid.cells.len();
         // Of all cells, whatever a mixture takes.
         let even = self.study.mixture(&vec![1.0 / count as f64; count])?;
         let rows = self.config.output.join("atlas/export").join(trainer);
         let sources = sources(&even, &cells)?;
-        Ok(Some(Exporter::new(
-            trainer,
-            sources,
-            settings.budget,
-            rows,
-        )?))
+        let exporter = Exporter::new(trainer, sources, settings.budget, rows, self.fingerprint)?;
+        Ok(Some((exporter, shared)))
     }
 }
 

@@ -20,7 +20,7 @@ use super::cells::with_cells;
 use super::chance::Chance;
 use super::runner::{StudyProblem, Trials};
 use super::search::{Objective, Proposal, Rule, Run, Searcher, SoFar, rule};
-use super::space::{Space, SpaceError};
+use super::space::{Space, SpaceError, distance};
 use super::surrogate::{Fit, SURROGATES};
 use super::{Grid, Outcome, Predicted, Trial, proxy};
 use crate::config::{Benchmark, Config, Search};
@@ -33,6 +33,8 @@ pub use folder::Folder;
 pub const FOLDER: &str = "atlas/study";
 /// The file of a trial's mixture, in its folder.
 pub const MIXTURE: &str = "mixture.json";
+/// How far what is written down may be from what follows from it.
+const SAME: f64 = 1e-6;
 /// What chose a trial that was made elsewhere.
 pub const TOLD: &str = "told";
 
@@ -140,12 +142,13 @@ impl Study {
         Ok(trials)
     }
 
-    /// Proposes `n` trials and writes them down, each with its mixture.
+    /// Proposes `n` trials and writes them down, each with its mixture. Others that propose wait for it; whoever tells does
+    /// not, and what is told meanwhile counts for the next proposals.
     ///
     /// # Errors
     /// When nothing can be learnt, no mixture is left, or the folder cannot be used.
     pub fn propose(&self, n: usize) -> Result<Vec<Trial>, StudyError> {
-        let lock = self.folder.lock()?;
+        let _proposing = self.folder.proposing()?;
         let before = self.trials()?;
         // What a process that was killed left out.
         for trial in &before {
@@ -158,12 +161,11 @@ impl Study {
             let proposals = self.searcher(stage)?.propose(&so_far, n)?;
             new.extend(proposals.into_iter().map(|proposal| (space, proposal)));
         }
-        let number = |i: usize| (before.len() + i + 1) as u64;
-        let trials = new.into_iter().enumerate();
-        let trials = trials
-            .map(|(i, (space, proposal))| self.trial(space, proposal, number(i)))
-            .collect();
-        let added = self.folder.add(&lock, trials)?;
+        let lock = self.folder.lock()?;
+        let added = self.folder.add(&lock, new, |(space, proposal), number| {
+            self.trial(space, proposal, number)
+        })?;
+        drop(lock);
         for trial in &added {
             self.write_mixture(trial)?;
         }
@@ -193,24 +195,27 @@ impl Study {
     /// When the mixture is not of this study's space, or the metrics cannot be used.
     pub fn tell_run(&self, weights: &[f64], outcome: &Outcome) -> Result<Trial, StudyError> {
         let (space, point) = self.placed(weights).map_err(StudyError::Mixture)?;
-        let lock = self.folder.lock()?;
-        let number = self.trials()?.len() + 1;
-        folder::check(number as u32, outcome, &self.benchmarks)?;
+        let checked = |number| folder::check(number, outcome, &self.benchmarks);
+        checked(
+            self.trials()?
+                .last()
+                .map_or(1, |trial| trial.number.saturating_add(1)),
+        )?;
         let proposal = Proposal {
             by: TOLD.into(),
             predicted: self.expected(space, &point)?,
             point,
         };
-        let trial = self.trial(space, proposal, number as u64);
-        let added = self.folder.add(&lock, vec![trial])?;
+        let lock = self.folder.lock()?;
+        let added = self
+            .folder
+            .add(&lock, vec![proposal], |proposal, number| Trial {
+                outcome: Some(outcome.clone()),
+                ..self.trial(space, proposal, number)
+            })?;
         drop(lock);
-        let mut trial = added.into_iter().next().ok_or(StudyError::NoTrial {
-            number: number as u32,
-            last: 0,
-        })?;
+        let trial = added.into_iter().next().ok_or(StudyError::NoMixture)?;
         self.write_mixture(&trial)?;
-        self.tell(trial.number, outcome)?;
-        trial.outcome = Some(outcome.clone());
         Ok(trial)
     }
 
@@ -332,16 +337,19 @@ impl Study {
         Ok((so_far, numbers))
     }
 
-    fn trial(&self, space: &Space, proposal: Proposal, number: u64) -> Trial {
+    fn trial(&self, space: &Space, proposal: Proposal, number: u32) -> Trial {
+        // What overflowed says nothing.
+        let mut predicted = proposal.predicted;
+        predicted.retain(|_, of| of.mean.is_finite() && of.deviation.is_finite());
         Trial {
-            number: 0,
+            number,
             space: space.name().to_owned(),
             weights: space.weights(&proposal.point),
             point: proposal.point,
             // Of 31 bits, which every framework takes.
-            seed: Chance::of(self.seed, "proxy run", number).bits() >> 33,
+            seed: Chance::of(self.seed, "proxy run", number.into()).bits() >> 33,
             by: proposal.by,
-            predicted: proposal.predicted,
+            predicted,
             outcome: None,
         }
     }
@@ -361,13 +369,7 @@ impl Study {
                 trial.weights.len(),
                 space.cells().len()
             )),
-            Some(_) => {
-                let shares = trial.point.iter().chain(&trial.weights);
-                let mut wrong = shares.filter(|share| !(0.0..=1.0 + 1e-9).contains(*share));
-                wrong
-                    .next()
-                    .map(|share| format!("one of its shares is {share}"))
-            }
+            Some(space) => wrong_shares(space, trial),
         };
         match problem {
             None => Ok(()),
@@ -377,6 +379,23 @@ impl Study {
             }
         }
     }
+}
+
+/// What is wrong with a trial's shares, if anything is; it has as many as its space.
+fn wrong_shares(space: &Space, trial: &Trial) -> Option<String> {
+    let mut shares = trial.point.iter().chain(&trial.weights);
+    if let Some(share) = shares.find(|share| !(0.0..=1.0 + 1e-9).contains(*share)) {
+        return Some(format!("one of its shares is {share}"));
+    }
+    for (simplex, shares) in space.split(&trial.point) {
+        let sum: f64 = shares.iter().sum();
+        if (sum - 1.0).abs() > SAME {
+            let axis = simplex.axis.as_str();
+            return Some(format!("the {axis} shares of its point sum to {sum}"));
+        }
+    }
+    let off = distance(&space.weights(&trial.point), &trial.weights);
+    (off.is_nan() || off > SAME).then(|| "its weights are not those of its point".to_owned())
 }
 
 /// What has to stay the same for trials to be worth something to each other: the shares that are searched, and the samples

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::atlas::trial::LARGEST;
 use crate::printable::printable;
 
 /// Bytes of a file of metrics; lmms-eval's with all of its settings have some hundred thousand.
@@ -29,7 +30,12 @@ pub(crate) fn read<'a>(
     let numbers = parse(&text).map_err(|problem| format!("{name}: {problem}"))?;
     for benchmark in benchmarks {
         match numbers.get(benchmark) {
-            Some(value) if value.is_finite() => {}
+            Some(value) if value.abs() <= LARGEST => {}
+            Some(value) if value.is_finite() => {
+                return Err(format!(
+                    "{name}: \"{benchmark}\" is {value:e}, which is no result"
+                ));
+            }
             Some(_) => return Err(format!("{name}: \"{benchmark}\" is not a finite number")),
             None => {
                 return Err(format!(
@@ -39,7 +45,9 @@ pub(crate) fn read<'a>(
             }
         }
     }
-    let finite = numbers.into_iter().filter(|(_, value)| value.is_finite());
+    let finite = numbers
+        .into_iter()
+        .filter(|(_, value)| value.abs() <= LARGEST);
     Ok(finite.collect())
 }
 

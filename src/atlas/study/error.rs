@@ -110,7 +110,7 @@ pub enum StudyError {
     #[error(transparent)]
     File(#[from] MixtureError),
     /// A file cannot be read or locked.
-    #[error("the study cannot be used: {0}")]
+    #[error("the study cannot be used")]
     Io(#[from] io::Error),
     /// A file cannot be written.
     #[error(transparent)]

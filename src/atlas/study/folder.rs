@@ -13,6 +13,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -56,24 +57,44 @@ impl Folder {
     /// # Errors
     /// When the folder is of another search, or cannot be read or written.
     pub fn open(root: &Path, search: &Value) -> Result<Self, StudyError> {
+        fs_err::create_dir_all(root)?;
         let folder = Self {
             root: root.to_owned(),
         };
-        let path = root.join(RECORD);
-        fs_err::create_dir_all(root)?;
         // Two that begin at once must not each write theirs.
         let _lock = folder.lock()?;
-        let Some(Record {
-            format,
-            search: found,
-        }) = read::<Record>(&path)?
-        else {
+        if !folder.is_of(search)? {
+            let path = root.join(RECORD);
             let record = Record {
                 format: FORMAT,
                 search: search.clone(),
             };
             publish(&path, &written(&path, &record)?)?;
-            return Ok(folder);
+        }
+        Ok(folder)
+    }
+
+    /// The study at `root` as it stands, if there is one: nothing is made, locked or changed.
+    ///
+    /// # Errors
+    /// When the folder is of another search, or cannot be read.
+    pub fn look(root: &Path, search: &Value) -> Result<Self, StudyError> {
+        let folder = Self {
+            root: root.to_owned(),
+        };
+        folder.is_of(search)?;
+        Ok(folder)
+    }
+
+    /// Whether it is of this search; not while there is none, or only one that nothing rests on yet.
+    fn is_of(&self, search: &Value) -> Result<bool, StudyError> {
+        let path = self.root.join(RECORD);
+        let Some(Record {
+            format,
+            search: found,
+        }) = read::<Record>(&path)?
+        else {
+            return Ok(false);
         };
         if format != FORMAT {
             return Err(content(
@@ -84,16 +105,10 @@ impl Folder {
         let mut differences = Vec::new();
         differ("", Some(&found), Some(search), &mut differences);
         if differences.is_empty() {
-            return Ok(folder);
+            return Ok(true);
         }
-        if folder.trials()?.is_empty() {
-            // Nothing rests on it yet.
-            let record = Record {
-                format: FORMAT,
-                search: search.clone(),
-            };
-            publish(&path, &written(&path, &record)?)?;
-            return Ok(folder);
+        if self.trials()?.is_empty() {
+            return Ok(false);
         }
         let more = differences.len().saturating_sub(DIFFERENCES);
         differences.truncate(DIFFERENCES);
@@ -116,10 +131,10 @@ impl Folder {
     /// Waits until nobody else proposes, which takes as long as learning does. Nobody who tells has to.
     ///
     /// # Errors
-    /// As [`Self::lock`].
-    pub fn proposing(&self) -> Result<Lock, StudyError> {
+    /// As [`Self::lock`], and when `stop` is set meanwhile.
+    pub fn proposing(&self, stop: Option<&AtomicBool>) -> Result<Lock, StudyError> {
         let reason = "another madmix proposes in this study";
-        Ok(Lock::wait(&self.root.join(PROPOSING), reason)?)
+        Ok(Lock::wait(&self.root.join(PROPOSING), reason, stop)?)
     }
 
     /// Waits until nobody else writes, which takes moments; the lock is given back when it is dropped, or the process dies.
@@ -128,7 +143,7 @@ impl Folder {
     /// When the file cannot be made or locked.
     pub fn lock(&self) -> Result<Lock, StudyError> {
         let reason = "another madmix writes in this study";
-        Ok(Lock::wait(&self.root.join(LOCK), reason)?)
+        Ok(Lock::wait(&self.root.join(LOCK), reason, None)?)
     }
 
     /// All trials that were proposed, by number, with what came of them.

@@ -12,7 +12,9 @@ mod mixture;
 mod scores;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use serde_json::{Map, Value, json};
 
@@ -52,6 +54,8 @@ pub struct Study {
     fingerprint: String,
     fit: Option<&'static dyn Fit>,
     rule: Rule,
+    /// Ends waiting for others that propose.
+    stop: Option<Arc<AtomicBool>>,
 }
 
 /// What was learnt in one space.
@@ -74,13 +78,30 @@ impl Study {
     /// When the grid does not fit the config, no mixture keeps all bounds, or the folder is of another search or cannot be
     /// used.
     pub fn open(config: &Config, grid: &Grid) -> Result<Self, StudyError> {
+        Self::of(config, grid, Folder::open)
+    }
+
+    /// The study of a config as it stands, without making or changing anything: its trials can be read, and nothing be
+    /// proposed or told where there is no study yet.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn look(config: &Config, grid: &Grid) -> Result<Self, StudyError> {
+        Self::of(config, grid, Folder::look)
+    }
+
+    fn of(
+        config: &Config,
+        grid: &Grid,
+        folder: impl Fn(&Path, &Value) -> Result<Folder, StudyError>,
+    ) -> Result<Self, StudyError> {
         let atlas = config.atlas.clone().unwrap_or_default();
         let search = atlas.search;
         let spaces = Space::searched(grid, &search)?;
         let cells = with_cells(config, grid)?;
         let root = config.output.join(FOLDER);
         let searched = searched(&spaces, grid);
-        let folder = Folder::open(&root, &searched)?;
+        let folder = folder(&root, &searched)?;
         let benchmarks = if atlas.benchmarks.is_empty() && atlas.proxy.command.is_empty() {
             proxy::builtin::benchmarks(grid)
         } else {
@@ -103,7 +124,17 @@ impl Study {
             // A config's names are checked when it is read.
             rule: rule(&search.acquisition).unwrap_or(Rule::Ucb),
             search,
+            stop: None,
         })
+    }
+
+    /// Waits for others that propose only until this is set.
+    #[must_use]
+    pub fn until_stopped(self, stop: Arc<AtomicBool>) -> Self {
+        Self {
+            stop: Some(stop),
+            ..self
+        }
     }
 
     /// Learns with something else than the config says.
@@ -142,13 +173,23 @@ impl Study {
         Ok(trials)
     }
 
+    /// Whether what was told of a trial can be used: benchmarks may have been added since.
+    ///
+    /// # Errors
+    /// When a benchmark is missing, or no result.
+    pub fn check_told(&self, trial: &Trial) -> Result<(), StudyError> {
+        let told = trial.outcome.iter();
+        told.map(|outcome| folder::check(trial.number, outcome, &self.benchmarks))
+            .collect()
+    }
+
     /// Proposes `n` trials and writes them down, each with its mixture. Others that propose wait for it; whoever tells does
     /// not, and what is told meanwhile counts for the next proposals.
     ///
     /// # Errors
     /// When nothing can be learnt, no mixture is left, or the folder cannot be used.
     pub fn propose(&self, n: usize) -> Result<Vec<Trial>, StudyError> {
-        let _proposing = self.folder.proposing()?;
+        let _proposing = self.folder.proposing(self.stop.as_deref())?;
         let before = self.trials()?;
         // What a process that was killed left out.
         for trial in &before {

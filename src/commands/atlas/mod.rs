@@ -15,9 +15,9 @@ use anyhow::{Context as _, Result};
 use clap::Subcommand;
 
 use super::{Ending, ground};
-use crate::atlas::StoredGrid;
-use crate::atlas::study::Study;
-use crate::config::Atlas;
+use crate::atlas::study::{Study, StudyError};
+use crate::atlas::{Grid, StoredGrid};
+use crate::config::{Atlas, Config};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -57,6 +57,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
 
 /// The search of a config that was labelled, and its settings.
 fn study(path: &Path) -> Result<(Study, Atlas)> {
+    opened(path, Study::open)
+}
+
+fn opened(
+    path: &Path,
+    open: impl Fn(&Config, &Grid) -> Result<Study, StudyError>,
+) -> Result<(Study, Atlas)> {
     let config = ground::plain_config(path)?;
     let missing = || {
         format!(
@@ -65,6 +72,6 @@ fn study(path: &Path) -> Result<(Study, Atlas)> {
         )
     };
     let stored = StoredGrid::find(&config.output)?.with_context(missing)?;
-    let study = Study::open(&config, &stored.grid)?;
+    let study = open(&config, &stored.grid)?;
     Ok((study, config.atlas.unwrap_or_default()))
 }

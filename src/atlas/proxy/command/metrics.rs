@@ -30,12 +30,7 @@ pub(crate) fn read<'a>(
     let numbers = parse(&text).map_err(|problem| format!("{name}: {problem}"))?;
     for benchmark in benchmarks {
         match numbers.get(benchmark) {
-            Some(value) if value.abs() <= LARGEST => {}
-            Some(value) if value.is_finite() => {
-                return Err(format!(
-                    "{name}: \"{benchmark}\" is {value:e}, which is no result"
-                ));
-            }
+            Some(value) if value.is_finite() => {}
             Some(_) => return Err(format!("{name}: \"{benchmark}\" is not a finite number")),
             None => {
                 return Err(format!(
@@ -45,9 +40,7 @@ pub(crate) fn read<'a>(
             }
         }
     }
-    let finite = numbers
-        .into_iter()
-        .filter(|(_, value)| value.abs() <= LARGEST);
+    let finite = numbers.into_iter().filter(|(_, value)| value.is_finite());
     Ok(finite.collect())
 }
 
@@ -108,6 +101,15 @@ fn parse(text: &str) -> Result<Numbers, String> {
     Ok(numbers)
 }
 
+/// A number, or NaN where no run gives such a one.
+fn finite(value: f64) -> f64 {
+    if value.abs() <= LARGEST {
+        value
+    } else {
+        f64::NAN
+    }
+}
+
 fn collect(prefix: &str, value: &Value, numbers: &mut Numbers) {
     match value {
         Value::Object(object) => {
@@ -122,7 +124,10 @@ fn collect(prefix: &str, value: &Value, numbers: &mut Numbers) {
             }
         }
         Value::Number(number) => {
-            numbers.insert(prefix.to_owned(), number.as_f64().unwrap_or(f64::NAN));
+            numbers.insert(
+                prefix.to_owned(),
+                finite(number.as_f64().unwrap_or(f64::NAN)),
+            );
         }
         Value::Null => {
             numbers.insert(prefix.to_owned(), f64::NAN);
@@ -163,7 +168,7 @@ fn csv(text: &str) -> Result<Numbers, String> {
         .filter(|line| !line.trim().is_empty())
         .map(fields)
         .collect();
-    let number = |field: &str| field.trim().parse::<f64>().ok();
+    let number = |field: &str| field.trim().parse::<f64>().ok().map(finite);
     let Some((header, values)) = rows.split_first() else {
         return Err("it is empty".into());
     };
@@ -302,6 +307,9 @@ mod tests {
         let problem = read("{\"b\": 1, \"c\": {\"d\": 2}}").unwrap_err();
         assert!(problem.contains("no \"a\"; it has b, c/d"), "{problem}");
         assert!(read("{\"a\": NaN}").unwrap_err().contains("finite"));
+        for text in ["{\"a\": 1e200}", "a,b\n-1e101,1\n"] {
+            assert!(read(text).unwrap_err().contains("finite"), "{text}");
+        }
         let metrics = read("{\"a\": 1.5, \"b\": NaN}").unwrap();
         assert_eq!(metrics, BTreeMap::from([("a".to_owned(), 1.5)]));
     }

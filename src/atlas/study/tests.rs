@@ -7,6 +7,8 @@ use crate::atlas::space::distance;
 use crate::atlas::testing::{PlainGp, grid};
 use crate::mix::Mixture;
 
+mod kept;
+
 const TARGET: [f64; 4] = [0.05, 0.6, 0.05, 0.3];
 
 fn config(output: &Path, more: &str) -> Config {

@@ -15,8 +15,8 @@ use anyhow::{Context as _, Result};
 use clap::Subcommand;
 
 use super::{Ending, ground};
-use crate::atlas::StoredGrid;
-use crate::atlas::study::Study;
+use crate::atlas::study::{Study, StudyError};
+use crate::atlas::{Grid, StoredGrid};
 use crate::config::{Atlas, Config};
 
 #[derive(clap::Args)]
@@ -66,6 +66,13 @@ fn stored_grid(config: &Config) -> Result<Option<StoredGrid>> {
 
 /// The search of a config that was labelled, and its settings.
 fn study(path: &Path) -> Result<(Study, Atlas)> {
+    opened(path, Study::open)
+}
+
+fn opened(
+    path: &Path,
+    open: impl Fn(&Config, &Grid) -> Result<Study, StudyError>,
+) -> Result<(Study, Atlas)> {
     let config = ground::plain_config(path)?;
     let missing = || {
         format!(
@@ -74,6 +81,6 @@ fn study(path: &Path) -> Result<(Study, Atlas)> {
         )
     };
     let stored = stored_grid(&config)?.with_context(missing)?;
-    let study = Study::open(&config, &stored.grid)?;
+    let study = open(&config, &stored.grid)?;
     Ok((study, config.atlas.unwrap_or_default()))
 }

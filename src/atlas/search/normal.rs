@@ -9,6 +9,10 @@ pub(crate) fn density(x: f64) -> f64 {
 
 /// The chance of a value below `x`, to about 1e-15 (the series of Marsaglia, "Evaluating the Normal Distribution", 2004).
 pub(crate) fn below(x: f64) -> f64 {
+    if x.is_nan() {
+        // The series would never end.
+        return x;
+    }
     if x.abs() > 8.0 {
         return if x > 0.0 { 1.0 } else { 0.0 };
     }
@@ -65,6 +69,13 @@ mod tests {
         }
         assert!((expected_gain(0.3, 2.0) - 0.956_843_969_526_850_7).abs() < 1e-12);
         assert!((expected_gain(-1.0, 0.0)).abs() < 1e-300 && expected_gain(2.0, 0.0) == 2.0);
+    }
+
+    #[test]
+    fn what_is_no_number_stays_none() {
+        assert!(below(f64::NAN).is_nan() && expected_gain(f64::NAN, 1.0).is_nan());
+        assert!(expected_gain(1.0, f64::NAN).is_nan() && chance_above(f64::NAN, 1.0).is_nan());
+        assert_eq!((below(f64::INFINITY), below(f64::NEG_INFINITY)), (1.0, 0.0));
     }
 
     #[test]

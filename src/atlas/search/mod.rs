@@ -7,6 +7,7 @@ mod design;
 mod maximise;
 pub(crate) mod normal;
 mod objective;
+mod unit;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ use acquisition::Scorer;
 
 pub use acquisition::{ACQUISITIONS, AcquisitionEntry, Rule, beta, rule};
 pub use objective::{Belief, Objective, Run, Standing};
+pub use unit::Unit;
 
 /// What chose a point of the design.
 pub const DESIGN: &str = "design";
@@ -104,6 +106,9 @@ pub struct SoFar {
     pub pending: Vec<Vec<f64>>,
     /// Points whose runs failed.
     pub failed: Vec<Vec<f64>>,
+    /// What each benchmark is measured from and in, where that is not for these runs alone to say: what spaces that are
+    /// searched one after the other gain can only be added in the same units.
+    pub units: Vec<Unit>,
 }
 
 impl SoFar {
@@ -128,11 +133,11 @@ impl Searcher<'_> {
     ///
     /// # Errors
     /// As [`Objective::fit`].
-    pub fn learn(&self, told: &[Run]) -> Result<Objective, SearchError> {
+    pub fn learn(&self, so_far: &SoFar) -> Result<Objective, SearchError> {
         Objective::fit(
             self.space,
-            told,
-            self.benchmarks,
+            &so_far.told,
+            (self.benchmarks, &so_far.units),
             self.combine,
             self.fit,
             self.seed,
@@ -167,7 +172,7 @@ impl Searcher<'_> {
     }
 
     fn learn_with_pending(&self, so_far: &SoFar) -> Result<Option<Objective>, SearchError> {
-        match self.learn(&so_far.told) {
+        match self.learn(so_far) {
             Ok(objective) if so_far.pending.is_empty() => Ok(Some(objective)),
             Ok(objective) => Ok(Some(objective.believing(&so_far.pending)?)),
             Err(error) if error.is_too_few() => Ok(None),

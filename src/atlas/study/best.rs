@@ -8,7 +8,7 @@ use super::{Learnt, Study, StudyError, Trial};
 use crate::atlas::analysis::{BestMixture, Estimate};
 use crate::atlas::search::{Belief, Standing};
 use crate::atlas::space::{Space, distance};
-use crate::config::Benchmark;
+use crate::config::{Benchmark, Combine};
 use crate::store::publish;
 
 /// Mixtures nearer than this (total variation) are the same.
@@ -51,7 +51,8 @@ pub struct Pays {
     pub benchmark: Benchmark,
     /// Its value at the best mixture.
     pub best: Estimate,
-    /// Its value at today's.
+    /// Its value at today's mixture, or at the nearest that the search could say; of spaces that are searched one after the
+    /// other, the last one's.
     pub today: Estimate,
     /// The first less the second, of their joint distribution.
     pub difference: Estimate,
@@ -124,11 +125,16 @@ impl Study {
             difference: estimate(differences[i]),
             better: better[i],
         };
+        let gain = objective.gain(&differences);
         let gains = |stage: &Stage<'_>| {
             let differences: Vec<Belief> = stage.standings.iter().map(|s| s.difference).collect();
             stage.learnt.objective.gain(&differences)
         };
-        let score = total(before.iter().map(gains).chain(last.score()));
+        let score = match self.search.combine {
+            Combine::Weighted => total(before.iter().map(gains).chain(last.score())),
+            // It is the least of the gains; least gains of several spaces do not add up to it.
+            Combine::Worst => gain,
+        };
         let today = last.learnt.space.today();
         let nearest = |stage: &Stage<'_>| {
             let space = stage.learnt.space;
@@ -142,7 +148,7 @@ impl Study {
             mixture: BestMixture {
                 trial: tried.map(|trial| trial.number),
                 score: estimate(score),
-                gain: estimate(objective.gain(&differences)),
+                gain: estimate(gain),
                 beats_today: objective.chance(&differences),
                 weights: weights.to_vec(),
             },

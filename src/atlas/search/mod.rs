@@ -219,13 +219,7 @@ impl Searcher<'_> {
             .map(|i| tried[i].clone())
             .collect();
         let apart = self.apart(so_far);
-        let failed = self.weights(&so_far.failed);
-        let not_failed = |point: &[f64]| {
-            let weights = self.space.weights(point);
-            failed
-                .iter()
-                .all(|other| distance(&weights, other) > FAILED)
-        };
+        let not_failed = self.not_failed(so_far);
         let number = so_far.count() as u64;
         let mut chance = Chance::of(self.seed, "candidates", number);
         let mut search = |allowed: &dyn Fn(&[f64]) -> bool| {
@@ -245,25 +239,34 @@ impl Searcher<'_> {
         let taken = told.chain(&so_far.pending).chain(&so_far.failed);
         let taken: Vec<Vec<f64>> = taken.cloned().collect();
         let apart = self.apart(so_far);
+        let by = if in_design { DESIGN } else { self.name() };
+        let proposal = |point: Vec<f64>| Proposal {
+            point,
+            by: by.to_owned(),
+            predicted: BTreeMap::new(),
+        };
+        if in_design && let Some(point) = design::next(self.space, &taken, &apart, self.seed) {
+            return Ok(proposal(point));
+        }
+        let not_failed = self.not_failed(so_far);
         let mut chance = Chance::of(self.seed, "draws", taken.len() as u64);
+        let mut near = Vec::new();
         for attempt in 0..DRAWS {
-            let point = if in_design && attempt == 0 {
-                design::next(self.space, &taken, self.seed)
-            } else if self.rule == Rule::Uniform && !in_design {
+            let point = if self.rule == Rule::Uniform && !in_design {
                 design::uniform(self.space, &mut chance)
             } else {
                 design::around_size(self.space, taken.len() + attempt, &mut chance)
             };
             if apart(&point) {
-                let by = if in_design { DESIGN } else { self.name() };
-                return Ok(Proposal {
-                    point,
-                    by: by.to_owned(),
-                    predicted: BTreeMap::new(),
-                });
+                return Ok(proposal(point));
+            }
+            if not_failed(&point) {
+                near.push(point);
             }
         }
-        Err(SearchError::Exhausted)
+        // Where bounds leave hardly any room, something is tried almost twice.
+        let point = design::furthest(near, &taken).ok_or(SearchError::Exhausted)?;
+        Ok(proposal(point))
     }
 
     /// The point of the largest mean, tried or not, less what its distance costs.
@@ -307,6 +310,16 @@ impl Searcher<'_> {
                 others.iter().all(|other| distance(&weights, other) > least)
             };
             far(&failed, FAILED) && far(&tried, TRIED)
+        }
+    }
+
+    /// Whether a point is none that failed.
+    fn not_failed(&self, so_far: &SoFar) -> impl Fn(&[f64]) -> bool {
+        let failed = self.weights(&so_far.failed);
+        move |point| {
+            let weights = self.space.weights(point);
+            let mut failed = failed.iter();
+            failed.all(|other| distance(&weights, other) > FAILED)
         }
     }
 

@@ -241,6 +241,57 @@ fn distance_from_todays_mixture_costs_what_was_asked() {
 }
 
 #[test]
+fn the_design_fills_space_where_today_is_near_the_shares_by_size() {
+    let mut near = grid();
+    // By size it is 0.2, 0.3, 0.3, 0.2.
+    for (cell, today) in near.cells.iter_mut().zip([0.202, 0.3, 0.298, 0.2]) {
+        cell.today = today;
+    }
+    let space = Space::searched(&near, &Search::default())
+        .unwrap()
+        .swap_remove(0);
+    let benchmarks = [benchmark("loss", Goal::Min)];
+    let mut searcher = searcher(&space, &benchmarks, Rule::Ucb);
+    searcher.initial = 16;
+    let least = |proposals: &[Proposal]| {
+        let pairs = proposals.iter().enumerate().flat_map(|(i, a)| {
+            let before = proposals[..i].iter();
+            before.map(|b| space.distance(&a.point, &b.point))
+        });
+        pairs.fold(f64::INFINITY, f64::min)
+    };
+    let design = searcher.propose(&SoFar::default(), 16).unwrap();
+    assert_eq!(design[0].point, space.today());
+    assert_eq!(design[1].point, space.uniform_point());
+    assert!(least(&design[2..]) > 0.1, "{}", least(&design[2..]));
+}
+
+#[test]
+fn where_there_is_hardly_any_room_something_is_tried_almost_twice() {
+    let bounds = ["chart × ocr", "chart × vqa", "photo × caption"];
+    let search = Search {
+        bounds: bounds
+            .map(|of| crate::config::Bound {
+                of: of.into(),
+                min: 0.2,
+                max: 0.2 + 1e-4,
+            })
+            .into(),
+        ..Search::default()
+    };
+    let space = Space::searched(&grid(), &search).unwrap().swap_remove(0);
+    let benchmarks = [benchmark("loss", Goal::Min)];
+    for rule in [Rule::Ucb, Rule::Random, Rule::Uniform] {
+        let searcher = searcher(&space, &benchmarks, rule);
+        let mut so_far = looped(&searcher, &[0.25; 4], 2, 5);
+        assert_eq!(so_far.told.len(), 10, "{rule:?}");
+        // Nothing is left where what there is failed.
+        so_far.failed.push(space.uniform_point());
+        assert!(searcher.propose(&so_far, 1).is_err(), "{rule:?}");
+    }
+}
+
+#[test]
 fn a_benchmark_that_never_changes_does_not_count() {
     let (space, target) = (space(), [0.05, 0.6, 0.05, 0.3]);
     let one = [benchmark("loss", Goal::Min)];

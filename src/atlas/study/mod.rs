@@ -287,7 +287,7 @@ impl Study {
         let (so_far, numbers) = self.so_far(space, trials)?;
         Ok(Learnt {
             space,
-            objective: self.searcher(stage)?.learn(&so_far.told)?,
+            objective: self.searcher(stage)?.learn(&so_far)?,
             runs: so_far.told.clone(),
             numbers,
             so_far,
@@ -357,7 +357,10 @@ impl Study {
 
     /// What was tried in a space, and the numbers of the trials that were told.
     fn so_far(&self, space: &Space, trials: &[Trial]) -> Result<(SoFar, Vec<u32>), StudyError> {
-        let mut so_far = SoFar::default();
+        let mut so_far = SoFar {
+            units: self.units(trials),
+            ..SoFar::default()
+        };
         let mut numbers = Vec::new();
         for trial in trials.iter().filter(|trial| trial.space == space.name()) {
             let point = trial.point.clone();

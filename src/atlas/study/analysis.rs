@@ -80,6 +80,7 @@ impl Study {
                 benchmark: pays.benchmark.clone(),
                 noise: (noises.iter().sum::<f64>() / noises.len().max(1) as f64).sqrt(),
                 pays: pays.difference,
+                widened: pays.widened,
                 runs: trials.iter().filter_map(run).collect(),
             });
         }

@@ -56,6 +56,8 @@ pub struct Pays {
     pub today: Estimate,
     /// The first less the second, of their joint distribution.
     pub difference: Estimate,
+    /// By what its intervals are widened, as those that were said before the runs held too few of them; 1 where they are not.
+    pub widened: f64,
     /// The chance that the difference is for the better.
     pub better: f64,
 }
@@ -76,7 +78,7 @@ impl Study {
         let trials = self.trials()?;
         let mut stages = Vec::new();
         for stage in 0..self.spaces.len() {
-            let learnt = self.learnt_in(stage, &trials)?;
+            let learnt = self.widened_in(stage, &trials)?;
             let point = self
                 .searcher(stage)?
                 .best(&learnt.objective, &learnt.so_far)?;
@@ -118,8 +120,10 @@ impl Study {
             let gains = before.iter().map(|stage| stage.standings[i].difference);
             total(gains.chain([last.standings[i].value]))
         };
+        let factors = self.factors(trials);
         let pays = |(i, benchmark): (usize, &Benchmark)| Pays {
             benchmark: benchmark.clone(),
+            widened: factors[i],
             best: estimate(value(i)),
             today: estimate(last.standings[i].today),
             difference: estimate(differences[i]),

@@ -100,6 +100,20 @@ fn described(study: &Study, best: &Best) -> String {
         );
         text.push_str(&more);
     }
+    let widened = best.benchmarks.iter().filter(|pays| pays.widened > 1.0);
+    let widened: Vec<String> = widened
+        .map(|pays| {
+            let name = report::shown(&pays.benchmark.name);
+            format!("{name} by {:.2}", pays.widened)
+        })
+        .collect();
+    if !widened.is_empty() {
+        let more = format!(
+            "intervals said before the runs held fewer than nine in ten of them, so these are widened: {}\n",
+            widened.join(", ")
+        );
+        text.push_str(&more);
+    }
     text + "\n"
         + &benchmark_table(best)
         + &format!(

@@ -130,7 +130,8 @@ impl Exporter {
     fn prepared(&self, mixture: &Mixture) -> Result<Vec<Source>, String> {
         fs_err::create_dir_all(&self.rows).map_err(|error| error.to_string())?;
         let reason = "another madmix writes the rows of the cells for the trainer";
-        let _lock = Lock::wait(&self.rows.join(LOCK), reason).map_err(|error| error.to_string())?;
+        let _lock =
+            Lock::wait(&self.rows.join(LOCK), reason, None).map_err(|error| error.to_string())?;
         let own = Prepared {
             made_from: self.made_from(),
             sources: Vec::new(),

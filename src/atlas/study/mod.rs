@@ -179,9 +179,10 @@ impl Study {
     /// # Errors
     /// When a benchmark is missing, or no result.
     pub fn check_told(&self, trial: &Trial) -> Result<(), StudyError> {
-        let told = trial.outcome.iter();
-        told.map(|outcome| folder::check(trial.number, outcome, &self.benchmarks))
-            .collect()
+        match &trial.outcome {
+            Some(outcome) => folder::check(trial.number, outcome, &self.benchmarks),
+            None => Ok(()),
+        }
     }
 
     /// Proposes `n` trials and writes them down, each with its mixture. Others that propose wait for it; whoever tells does

@@ -33,7 +33,9 @@ impl Study {
         for (learnt, point) in learnt.iter().zip(&best.points) {
             let levels = levels(learnt.space, &self.grid);
             let posterior = |points: &[Vec<f64>]| learnt.objective.posterior(points);
-            analysis.effects.extend(effects(point, &levels, &posterior));
+            let shares = |point: &[f64]| learnt.space.shares(point);
+            let found = effects(point, &levels, &shares, &posterior);
+            analysis.effects.extend(found);
             let pairs = interactions(point, &levels, INTERACTIONS, &posterior);
             analysis.interactions.extend(pairs);
         }

@@ -146,6 +146,30 @@ fn what_is_told_has_to_be_of_the_space_and_to_have_all_benchmarks() {
 }
 
 #[test]
+fn a_run_beyond_the_bounds_is_learnt_from_and_not_the_answer() {
+    let out = tempfile::tempdir().unwrap();
+    // Today's is 0.1, 0.2, 0.4, 0.3.
+    let bounds = "bound = [{ of = \"photo × caption\", max = 0.3 }]";
+    let study = study(out.path(), bounds);
+    let today = [0.1, 0.2, 0.4, 0.3];
+    let loss = |weights: &[f64]| {
+        let metrics = [("accuracy", 60.0 * weights[2]), ("loss", 2.0 - weights[2])];
+        Outcome::Told(metrics.map(|(name, value)| (name.to_owned(), value)).into())
+    };
+    let told = study.tell_run(&today, &loss(&today)).unwrap();
+    assert_eq!(told.weights, today);
+    for trial in study.propose(8).unwrap() {
+        assert!(trial.weights[2] < 0.3 + 1e-9, "{trial:?}");
+        study.tell(trial.number, &loss(&trial.weights)).unwrap();
+    }
+    let best = study.best().unwrap();
+    assert!((best.mixture.weights[2] - 0.3).abs() < 1e-6, "{best:?}");
+    for trial in study.propose(2).unwrap() {
+        assert!(trial.weights[2] < 0.3 + 1e-9, "{trial:?}");
+    }
+}
+
+#[test]
 fn trials_of_another_space_are_told_apart() {
     let out = tempfile::tempdir().unwrap();
     // Nothing rests on a study without trials.
@@ -213,7 +237,8 @@ fn sequential_searches_concepts_then_tasks_and_multiplies() {
     assert!(best.added_up && best.told == 20);
     assert!((best.mixture.weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
     let product = Space::product(&grid(), &study.search).unwrap();
-    assert!(product.point_of(&best.mixture.weights).is_ok());
+    let point = product.point_of(&best.mixture.weights).unwrap();
+    product.check_bounds(&point).unwrap();
     // The target has more of vqa than of anything else.
     assert!(best.mixture.weights[1] > 0.25, "{best:?}");
 }

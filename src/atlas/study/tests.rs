@@ -1,9 +1,11 @@
 use std::path::Path;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::*;
 use crate::atlas::space::distance;
+use crate::atlas::surrogate::{Observations, Surrogate, SurrogateError};
 use crate::atlas::testing::{PlainGp, grid};
 use crate::mix::Mixture;
 
@@ -288,4 +290,39 @@ fn too_few_runs_are_said_as_such() {
         matches!(&error, StudyError::Search(error) if error.is_too_few()),
         "{error:?}"
     );
+}
+
+/// Counts how often something is learnt.
+struct Counting(AtomicUsize);
+
+static COUNTING: Counting = Counting(AtomicUsize::new(0));
+
+impl Fit for Counting {
+    fn fit(&self, seen: &Observations, seed: u64) -> Result<Box<dyn Surrogate>, SurrogateError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        PlainGp.fit(seen, seed)
+    }
+}
+
+#[test]
+fn the_answer_is_learnt_once_and_folds_are_of_what_was_not_predicted() {
+    let out = tempfile::tempdir().unwrap();
+    run(&study(out.path(), ""), 4, 4);
+    let study = study(out.path(), "").with_surrogate(&COUNTING);
+    let learnt = study.learnt().unwrap();
+    let best = study.best_of(&learnt).unwrap();
+    assert_eq!(
+        COUNTING.0.load(Ordering::Relaxed),
+        2,
+        "one of each benchmark"
+    );
+    let analysis = study.analysis(&learnt, &best).unwrap();
+    let unsaid = study.trials().unwrap();
+    let unsaid = unsaid.iter().filter(|trial| trial.predicted.is_empty());
+    let unsaid = unsaid.count();
+    assert!((5..10).contains(&unsaid), "{unsaid}");
+    assert_eq!(COUNTING.0.load(Ordering::Relaxed), 2 + 2 * unsaid);
+    let runs = &analysis.benchmarks[0].runs;
+    assert_eq!(runs.len(), 16);
+    assert_eq!(runs.iter().filter(|run| !run.ahead).count(), unsaid);
 }

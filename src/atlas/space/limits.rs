@@ -102,7 +102,7 @@ impl Space {
                 *factor = factor.max(0.0);
             }
             let sum: f64 = part.iter().sum();
-            if !(sum > 0.0) {
+            if sum <= 0.0 {
                 part.fill(1.0 / simplex.len() as f64);
             } else if (sum - 1.0).abs() > FITTED {
                 for factor in part.iter_mut() {

@@ -49,7 +49,7 @@ impl Study {
     ) -> Result<Vec<BenchmarkFit>, StudyError> {
         let mut of_others = Vec::new();
         for (stage, learnt) in learnt.iter().enumerate() {
-            of_others.extend(self.from_others(stage, learnt, trials)?);
+            of_others.extend(self.said_by_others(stage, learnt, trials)?);
         }
         let mut fits = Vec::new();
         for (i, pays) in best.benchmarks.iter().enumerate() {
@@ -89,7 +89,7 @@ impl Study {
 
     /// What the other runs say of each run of a space of which nothing was said before: a tenth of these is predicted from
     /// all others at a time.
-    fn from_others(
+    fn said_by_others(
         &self,
         stage: usize,
         learnt: &Learnt<'_>,

@@ -64,7 +64,7 @@ pub struct Pays {
 
 /// The best of one space.
 struct Stage<'a> {
-    learnt: Learnt<'a>,
+    learnt: &'a Learnt<'a>,
     point: Vec<f64>,
     standings: Vec<Standing>,
 }
@@ -75,13 +75,19 @@ impl Study {
     /// # Errors
     /// When there are too few finished runs, or nothing can be learnt of them.
     pub fn best(&self) -> Result<Best, StudyError> {
+        self.best_of(&self.learnt()?)
+    }
+
+    /// The mixture that is thought best after what was [learnt](Self::learnt).
+    ///
+    /// # Errors
+    /// When every mixture failed, or the folder cannot be read.
+    pub fn best_of(&self, learnt: &[Learnt<'_>]) -> Result<Best, StudyError> {
         let trials = self.trials()?;
         let mut stages = Vec::new();
-        for stage in 0..self.spaces.len() {
-            let learnt = self.widened_in(stage, &trials)?;
-            let point = self
-                .searcher(stage)?
-                .best(&learnt.objective, &learnt.so_far)?;
+        for (stage, learnt) in learnt.iter().enumerate() {
+            let searcher = self.searcher(stage)?;
+            let point = searcher.best(&learnt.objective, &learnt.so_far)?;
             let standings = learnt.objective.standings(&point);
             stages.push(Stage {
                 learnt,
@@ -144,7 +150,7 @@ impl Study {
             let space = stage.learnt.space;
             distance(&space.weights(space.today_point()), space.today())
         };
-        let count = |of: &dyn Fn(&Learnt<'_>) -> usize| stages.iter().map(|s| of(&s.learnt)).sum();
+        let count = |of: &dyn Fn(&Learnt<'_>) -> usize| stages.iter().map(|s| of(s.learnt)).sum();
         Best {
             mixture: BestMixture {
                 trial: tried(trials, weights),

@@ -35,12 +35,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
 
 /// Finds the best mixture, writes it and the report down, and prints it.
 pub(super) fn conclude(study: &Study, json: bool) -> Result<()> {
-    let best = study.best()?;
+    let learnt = study.learnt()?;
+    let best = study.best_of(&learnt)?;
     let folder = study.write_best(&best)?;
     let page = folder.with_file_name(REPORT);
     publish(
         &page,
-        report::atlas_html(&study.analysis(&best)?).as_bytes(),
+        report::atlas_html(&study.analysis(&learnt, &best)?).as_bytes(),
     )?;
     terminal::print(if json {
         let mut json = serde_json::to_value(&best)?;

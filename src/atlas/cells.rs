@@ -57,6 +57,7 @@ pub fn resolved(config: Config) -> Result<Config, CellsError> {
     }
     let output = config.output.clone();
     let stored = StoredGrid::find(&output)?.ok_or(CellsError::NoGrid { output })?;
+    stored.check_config(&config)?;
     with_cells(&config, &stored.grid)
 }
 
@@ -89,6 +90,7 @@ pub fn with_cells(config: &Config, grid: &Grid) -> Result<Config, CellsError> {
             return Err(other(&dataset.name, "in the config and not in the grid"));
         }
     }
+    let digest = grid.digest();
     let mut names = BTreeSet::new();
     let mut domains = Vec::with_capacity(grid.cells.len());
     for cell in &grid.cells {
@@ -102,6 +104,7 @@ pub fn with_cells(config: &Config, grid: &Grid) -> Result<Config, CellsError> {
                 labels: Some(Labels {
                     path: labels_path(&config.output, &part.name),
                     cell: cell.name.clone(),
+                    grid: Some(digest.clone()),
                 }),
                 ..(*dataset).clone()
             });
@@ -122,7 +125,7 @@ pub fn with_cells(config: &Config, grid: &Grid) -> Result<Config, CellsError> {
 }
 
 /// A name that is not yet there; names of datasets and cells may hold the sign between them.
-fn unique(name: String, names: &mut BTreeSet<String>) -> String {
+pub(super) fn unique(name: String, names: &mut BTreeSet<String>) -> String {
     let numbered = (2..).map(|number| format!("{name} ({number})"));
     let mut free = std::iter::once(name.clone()).chain(numbered);
     let name = free.find(|name| !names.contains(name)).unwrap_or(name);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::config::{Atlas, Config};
 use crate::store::{PublishError, publish, read_regular};
 
 /// The version of `grid.json`.
@@ -59,6 +60,9 @@ pub struct StoredGrid {
     format: u32,
     /// Of all that it was made from: rows, settings, checkpoints.
     pub fingerprint: String,
+    /// A digest of what the config says that labels hang on; none for a grid that was made by other means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    config: Option<String>,
     /// The grid.
     #[serde(flatten)]
     pub grid: Grid,
@@ -83,6 +87,15 @@ pub enum GridError {
         /// What is wrong.
         reason: String,
     },
+    /// It was made of what another config says.
+    #[error(
+        "the labels are older than the config: {} was made with other datasets, domains or settings of [atlas]. Run `madmix atlas label CONFIG`",
+        path.display()
+    )]
+    OtherConfig {
+        /// The file.
+        path: PathBuf,
+    },
     /// It cannot be written.
     #[error(transparent)]
     Publish(#[from] PublishError),
@@ -94,7 +107,29 @@ impl StoredGrid {
         Self {
             format: FORMAT,
             fingerprint,
+            config: None,
             grid,
+        }
+    }
+
+    /// The same, made as a config says.
+    #[must_use]
+    pub fn of_config(mut self, config: &Config) -> Self {
+        self.config = Some(labelled_of(config));
+        self
+    }
+
+    /// Refuses a config that says other things than the grid was made of. What lies in files is not looked at: that the
+    /// rows are the same is seen where they are opened, and that pictures are is not.
+    ///
+    /// # Errors
+    /// [`GridError::OtherConfig`].
+    pub fn check_config(&self, config: &Config) -> Result<(), GridError> {
+        match &self.config {
+            Some(digest) if *digest != labelled_of(config) => Err(GridError::OtherConfig {
+                path: Self::path(&config.output),
+            }),
+            _ => Ok(()),
         }
     }
 
@@ -131,16 +166,44 @@ impl StoredGrid {
     /// Writes the grid of a run.
     ///
     /// # Errors
-    /// When the file system refuses.
+    /// When it is no sound grid, or the file system refuses.
     pub fn publish(&self, output: &Path) -> Result<(), GridError> {
-        let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| GridError::Unusable {
+        let unusable = |reason: String| GridError::Unusable {
             path: Self::path(output),
-            reason: error.to_string(),
-        })?;
+            reason,
+        };
+        self.grid.check().map_err(unusable)?;
+        let mut bytes =
+            serde_json::to_vec_pretty(self).map_err(|error| unusable(error.to_string()))?;
         bytes.push(b'\n');
         publish(&Self::path(output), &bytes)?;
         Ok(())
     }
+}
+
+/// A digest of all that a config says and labels hang on. Paths count as they lie to the folder of the run, so that all
+/// may be moved together.
+fn labelled_of(config: &Config) -> String {
+    let default = Atlas::default();
+    let atlas = config.atlas.as_ref().unwrap_or(&default);
+    let domains: Vec<_> = config
+        .domains
+        .iter()
+        .map(|domain| (domain.human, &domain.datasets))
+        .collect();
+    let text = serde_json::json!([
+        atlas.concepts,
+        atlas.tasks,
+        atlas.min_cell,
+        atlas.seed,
+        domains
+    ])
+    .to_string();
+    let text = match config.output.parent().and_then(Path::to_str) {
+        Some(base) if base.len() > 1 => text.replace(&format!("\"{base}/"), "\""),
+        _ => text,
+    };
+    blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 
 impl Grid {
@@ -174,8 +237,22 @@ impl Grid {
         }
     }
 
+    /// Tells grids apart: of concepts, tasks and cells with their samples, and not of today's shares.
+    pub fn digest(&self) -> String {
+        let cells: Vec<_> = self
+            .cells
+            .iter()
+            .map(|cell| (&cell.name, cell.concept, cell.task, &cell.datasets))
+            .collect();
+        let text = serde_json::json!([self.concepts, self.tasks, cells]).to_string();
+        blake3::hash(text.as_bytes()).to_hex().to_string()
+    }
+
     /// Says what is wrong with it.
-    fn check(&self) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// What is wrong, for a person.
+    pub fn check(&self) -> Result<(), String> {
         if self.cells.is_empty() {
             return Err("it has no cells".into());
         }
@@ -216,8 +293,13 @@ impl Cell {
 
     /// How often its samples are seen on average, when so many samples are drawn and `share` of them here.
     pub fn epochs(&self, share: f64, budget: u64) -> f64 {
-        share * budget as f64 / self.samples().max(1) as f64
+        epochs(share, budget, self.samples())
     }
+}
+
+/// How often so many samples are seen on average, when `share` of a budget is drawn of them.
+pub(crate) fn epochs(share: f64, budget: u64, samples: u64) -> f64 {
+    share * budget as f64 / samples.max(1) as f64
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub mod surrogate;
 mod testing;
 mod trial;
 
+pub(crate) use grid::epochs;
 pub use grid::{Cell, CellDataset, Grid, GridError, StoredGrid};
 pub use mixture::mixture;
 pub use trial::{Outcome, Predicted, Trial};

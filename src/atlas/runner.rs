@@ -97,11 +97,26 @@ pub enum RunnerError {
         trials: usize,
     },
     /// The study cannot be read or added to.
-    #[error("{0}")]
-    Study(#[source] StudyProblem),
+    #[error(transparent)]
+    Study(StudyProblem),
     /// A lock or a folder cannot be made.
     #[error(transparent)]
     File(#[from] io::Error),
+}
+
+impl RunnerError {
+    /// Whether it was stopped while it waited for another process.
+    pub fn is_interrupted(&self) -> bool {
+        let interrupted = |error: &io::Error| error.kind() == io::ErrorKind::Interrupted;
+        match self {
+            Self::File(error) => interrupted(error),
+            Self::Study(problem) => {
+                let source = problem.source().and_then(|source| source.downcast_ref());
+                source.is_some_and(interrupted)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// How a search came to an end.
@@ -334,7 +349,7 @@ impl Runner<'_> {
         let folder = self.trials.folder();
         fs_err::create_dir_all(&folder)?;
         let reason = "another madmix proposes trials of this study";
-        Ok(Lock::wait(&folder.join(LOCK), reason)?)
+        Ok(Lock::wait(&folder.join(LOCK), reason, Some(self.stop))?)
     }
 
     fn slot(

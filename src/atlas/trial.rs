@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// No benchmark gives more; squares and spreads of what is within stay finite.
+pub(crate) const LARGEST: f64 = 1e100;
+
 /// A mixture that was proposed, with what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,7 +45,7 @@ pub struct Predicted {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// It ran; its metrics by name, all of them finite.
+    /// It ran; its metrics by name, all of them finite and none beyond 1e100.
     Told(BTreeMap<String, f64>),
     /// It did not; the reason, for a person.
     Failed(String),

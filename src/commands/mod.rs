@@ -33,6 +33,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::atlas::cells::CellsError;
+use crate::atlas::replay::{ReplayError, TableError};
+use crate::atlas::runner::RunnerError;
 use crate::atlas::study::StudyError;
 use crate::checkpoint::UnknownCard;
 use crate::config::ConfigError;
@@ -92,9 +94,19 @@ enum Ending {
     Resumable,
 }
 
+/// The command line, or a file that it names, has to change.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+fn usage(words: impl Into<String>) -> anyhow::Error {
+    Usage(words.into()).into()
+}
+
 /// Whether the user has to change the command or the config.
 fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<ConfigError>()
+        || error.is::<Usage>()
         || error.is::<cache::NotACache>()
         || error.is::<UnknownCard>()
         || error.is::<InitError>()
@@ -104,6 +116,9 @@ fn is_usage(error: &anyhow::Error) -> bool {
             .downcast_ref()
             .is_some_and(|error: &CellsError| !matches!(error, CellsError::Grid(_)))
         || error.downcast_ref().is_some_and(StudyError::is_usage)
+        || error.downcast_ref().is_some_and(is_runners_usage)
+        || error.is::<ReplayError>()
+        || matches!(error.downcast_ref(), Some(TableError::Content { .. }))
         || error.downcast_ref().is_some_and(is_input)
         || error
             .downcast_ref()
@@ -117,6 +132,15 @@ fn is_usage(error: &anyhow::Error) -> bool {
                     | MixtureError::OtherDomains { .. }
             )
         )
+}
+
+/// Whether it is what was asked for, and not how it went.
+fn is_runners_usage(error: &RunnerError) -> bool {
+    match error {
+        RunnerError::NoTrial { .. } => true,
+        RunnerError::Study(problem) => problem.downcast_ref().is_some_and(StudyError::is_usage),
+        _ => false,
+    }
 }
 
 /// Whether centroids or settings are at fault, and not the file system.

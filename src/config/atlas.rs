@@ -460,9 +460,16 @@ pub fn placeholders(argument: &str) -> impl Iterator<Item = &str> {
 
 impl Tasks {
     fn check(&self) -> Result<(), String> {
-        let mut given = self.dataset.values().chain(self.data_source.values());
-        if given.any(|task| task.trim().is_empty()) {
-            return Err("atlas.tasks: a task has an empty name".into());
+        let given = self.dataset.values().chain(self.data_source.values());
+        for task in given.chain(self.rules.iter().map(|rule| &rule.task)) {
+            if task.trim().is_empty() {
+                return Err("atlas.tasks: a task has an empty name".into());
+            }
+            if task.trim().contains(char::is_control) {
+                return Err(format!(
+                    "atlas.tasks: the name {task:?} has more than one line, or signs that are not shown"
+                ));
+            }
         }
         for rule in &self.rules {
             let TaskRule {
@@ -470,9 +477,9 @@ impl Tasks {
                 user,
                 assistant,
             } = rule;
-            if task.trim().is_empty() || (user.is_none() && assistant.is_none()) {
+            if user.is_none() && assistant.is_none() {
                 return Err(format!(
-                    "[[atlas.tasks.rule]] \"{task}\" needs a task, and `user` or `assistant`"
+                    "[[atlas.tasks.rule]] \"{task}\" needs `user` or `assistant`"
                 ));
             }
             for expression in [user, assistant].into_iter().flatten() {
@@ -589,6 +596,8 @@ mod tests {
             ("[proxy]\nmetrics = \"mixture/m.json\"", "mixture"),
             ("[[tasks.rule]]\ntask = \"x\"", "`user`"),
             ("[[tasks.rule]]\ntask = \"x\"\nuser = \"(\"", "regular"),
+            ("[tasks]\ndataset = { d = \" \" }", "empty name"),
+            ("[tasks]\ndataset = { d = \"a\\nb\" }", "more than one line"),
             ("[search]\nspaces = \"joint\"", "spaces"),
         ] {
             let error = checked(text).unwrap_err();

@@ -71,6 +71,9 @@ pub(super) fn open(
     progress: Progress<'_>,
 ) -> Result<Box<dyn Dataset>, DatasetProblem> {
     let whole = whole(spec, labels, progress)?;
+    if let Some(grid) = &labels.grid {
+        whole.cells.check_grid(grid)?;
+    }
     let rows = whole.cells.rows(&labels.cell)?;
     let mut hash = blake3::Hasher::new();
     hash.update(whole.rows.fingerprint().as_bytes());

@@ -23,6 +23,10 @@ pub(crate) const FORMAT: &str = "1";
 /// The keys of a file's metadata: the format, and the fingerprint of the dataset that is labelled.
 pub(crate) const FORMAT_KEY: &str = "madmix.labels";
 pub(crate) const DATASET_KEY: &str = "madmix.dataset";
+/// The keys of what else is said there: the grid that the cells are of, and the samples whose pictures should have been
+/// embedded and could not be, as a list of their places among the kept rows.
+pub(crate) const GRID_KEY: &str = "madmix.grid";
+pub(crate) const UNEMBEDDED_KEY: &str = "madmix.unembedded";
 /// The columns by which rows are chosen: the place among the kept rows, and the cell.
 pub(crate) const INDEX: &str = "index";
 pub(crate) const CELL: &str = "cell";
@@ -35,6 +39,9 @@ pub struct Labels {
     pub path: PathBuf,
     /// The cell whose rows are kept.
     pub cell: String,
+    /// The [digest](crate::atlas::Grid::digest) of the grid that the labels have to be of, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<String>,
 }
 
 /// Why labels cannot be used.
@@ -69,6 +76,15 @@ pub enum LabelsProblem {
         /// The file.
         path: PathBuf,
     },
+    /// They belong to another grid.
+    #[error(
+        "the labels in {} are of another grid than the one beside them: run `madmix atlas label CONFIG`",
+        path.display()
+    )]
+    OtherGrid {
+        /// The file.
+        path: PathBuf,
+    },
     /// No row is in the cell.
     #[error(
         "the labels in {} put no row into the cell \"{cell}\"; its cells are \"{}\"",
@@ -90,6 +106,8 @@ pub enum LabelsProblem {
 pub struct CellRows {
     path: PathBuf,
     cells: BTreeMap<String, Arc<[u64]>>,
+    grid: Option<String>,
+    unembedded: Vec<u64>,
 }
 
 impl CellRows {
@@ -138,6 +156,13 @@ impl CellRows {
                 path: path.to_owned(),
             });
         }
+        let grid = value(GRID_KEY);
+        let unembedded: Vec<u64> = value(UNEMBEDDED_KEY)
+            .map_or(Ok(Vec::new()), |list| serde_json::from_str(&list))
+            .map_err(|error| unusable(error.to_string()))?;
+        if unembedded.iter().any(|index| *index >= len) {
+            return Err(unusable(format!("`{UNEMBEDDED_KEY}` has other rows")));
+        }
         let mask = ProjectionMask::columns(reader.parquet_schema(), [INDEX, CELL]);
         let batches = reader.with_projection(mask).build().map_err(broken)?;
         let mut cells = BTreeMap::<String, Vec<u64>>::new();
@@ -150,6 +175,27 @@ impl CellRows {
         Ok(Self {
             path: path.to_owned(),
             cells: cells.collect(),
+            grid,
+            unembedded,
+        })
+    }
+
+    /// The samples that have pictures or clips and no label, because these could not be embedded: places among the kept
+    /// rows.
+    pub fn unembedded(&self) -> &[u64] {
+        &self.unembedded
+    }
+
+    /// Refuses labels that were not written with the grid of that digest.
+    ///
+    /// # Errors
+    /// When they are of another grid, or do not say of which.
+    pub fn check_grid(&self, digest: &str) -> Result<(), LabelsProblem> {
+        if self.grid.as_deref() == Some(digest) {
+            return Ok(());
+        }
+        Err(LabelsProblem::OtherGrid {
+            path: self.path.clone(),
         })
     }
 

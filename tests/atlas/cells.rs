@@ -81,6 +81,7 @@ impl Project {
             labels: Some(Labels {
                 path: self.labels(),
                 cell: format!("text only × {task}"),
+                grid: None,
             }),
             ..self.spec.clone()
         }

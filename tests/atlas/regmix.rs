@@ -1,4 +1,4 @@
-//! The runs that RegMix published: 512 to learn from and 256 held out, of 17 shares and 13 losses each.
+//! The runs that `RegMix` published: 512 to learn from and 256 held out, of 17 shares and 13 losses each.
 
 use madmix::atlas::surrogate::Observations;
 

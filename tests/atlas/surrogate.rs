@@ -69,12 +69,9 @@ fn a_posterior_is_that_of_scikit_learn() {
         }
         let likelihood = number("log_marginal_likelihood");
         near(process.log_marginal_likelihood(), likelihood, "likelihood");
-        assert!(
-            process
-                .noise_at(&at)
-                .iter()
-                .all(|noise| *noise == number("noise"))
-        );
+        for noise in process.noise_at(&at) {
+            near(noise, number("noise"), "noise");
+        }
     }
 }
 
@@ -91,6 +88,7 @@ fn held_out(table: &Table, name: &str, runs: &[usize], loss: usize) -> (f64, f64
 }
 
 /// Spearman's correlations of all losses, for the first runs of the table, and how many bands hold 85 to 95 %.
+#[expect(clippy::print_stdout, reason = "figures for whoever wants them")]
 fn of_all_losses(name: &str, runs: usize) -> (Vec<f64>, usize) {
     let table = Table::read();
     let first: Vec<usize> = (0..runs).collect();
@@ -150,7 +148,6 @@ fn trees_rank_at_least_as_well_as_lightgbm() {
     let table = Table::read();
     let first: Vec<usize> = (0..128).collect();
     let (correlation, inside) = held_out(&table, "trees", &first, table.loss("pile_cc"));
-    println!("{correlation:.4} {inside:.3}");
     assert!(correlation > 0.965, "{correlation}");
     assert!((0.8..=0.98).contains(&inside), "{inside}");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use image::ImageFormat;
 use serde_json::{Value, json};
 
-use crate::project::{Project, repository};
+use crate::project::{Project, repository, tree};
 use crate::samples::{picture, picture_row};
 
 const ATLAS: &str = "
@@ -213,4 +213,150 @@ fn a_model_with_a_text_side_names_concepts_by_words() {
     project.write("words.txt", "# none");
     let empty = project.madmix(&["atlas", "label", "mix.toml"]).expect(2);
     assert!(empty.stderr.contains("words.txt has no words"), "{empty}");
+}
+
+#[test]
+fn a_picture_that_cannot_be_decoded_stops_no_search() {
+    let project = project();
+    // Its header can be read, and the rest is not there.
+    let whole = picture(3, ImageFormat::Png);
+    project.write("3.png", &whole[..whole.len() / 2]);
+    project.extract("max_failure_rate = 0.2");
+    project.edit(
+        "mix.toml",
+        "budget = 100",
+        "budget = 100\nruns = 6\ninitial = 4",
+    );
+    let summary = label(&project);
+    assert_eq!(summary["failed"], json!(1));
+    let embeddings = project.path("run/atlas/embeddings");
+    let before = tree(&embeddings);
+    let ended = project.madmix(&["atlas", "run", "mix.toml"]).expect(0);
+    assert!(ended.stderr.contains("trains on"), "{ended}");
+    assert_eq!(tree(&embeddings), before, "nothing was embedded again");
+}
+
+#[test]
+fn data_that_change_are_labelled_anew() {
+    let project = project();
+    project.extract("max_failure_rate = 0.2");
+    let third = project.path("3.png");
+    fs_err::rename(&third, project.path("away.png")).unwrap();
+    assert_eq!(label(&project)["failed"], json!(1));
+    fs_err::rename(project.path("away.png"), &third).unwrap();
+    let mended = project
+        .madmix(&["atlas", "label", "mix.toml", "--retry-failed", "--json"])
+        .expect(0);
+    assert!(mended.stderr.contains("made anew"), "{mended}");
+    let summary: Value = serde_json::from_str(&mended.stdout).unwrap();
+    assert_eq!(summary["failed"], json!(0));
+    // A row less.
+    let rows = project.read("pictures.jsonl");
+    let (_, rows) = rows.split_once('\n').unwrap();
+    project.write("pictures.jsonl", rows);
+    assert_eq!(cells(&label(&project)).values().sum::<u64>(), 20);
+    project.run();
+}
+
+#[test]
+fn labels_of_another_grid_are_told_and_damaged_ones_made_anew() {
+    let project = project();
+    label(&project);
+    let labels = project.path("run/atlas/labels");
+    let first = tree(&labels);
+    let file = project.path("run/atlas/labels/pictures.parquet");
+    let of_two = fs_err::read(&file).unwrap();
+    project.edit("mix.toml", "clusters = 2", "clusters = 1");
+    label(&project);
+    fs_err::write(&file, of_two).unwrap();
+    for arguments in [
+        ["run", "mix.toml"].as_slice(),
+        &["atlas", "run", "mix.toml"],
+    ] {
+        let mixed = project.madmix(arguments).expect(1);
+        assert!(
+            mixed.stderr.contains("of another grid") && mixed.stderr.contains("madmix atlas label"),
+            "{mixed}"
+        );
+    }
+    project.edit("mix.toml", "clusters = 1", "clusters = 2");
+    label(&project);
+    assert_eq!(tree(&labels), first);
+    for damage in ["", "no labels"] {
+        fs_err::write(&file, damage).unwrap();
+        let again = project.madmix(&["atlas", "label", "mix.toml"]).expect(0);
+        assert!(again.stderr.contains("labels are made anew"), "{again}");
+        assert_eq!(tree(&labels), first);
+    }
+}
+
+#[test]
+fn a_config_that_says_other_things_than_the_labels_is_refused() {
+    let project = project();
+    label(&project);
+    for (from, to) in [
+        ("min_cell = 2", "min_cell = 3"),
+        ("clusters = 2", "clusters = 1"),
+        (
+            "[atlas.concepts]",
+            "[atlas.tasks]\ndata_source = { poems = \"verse\" }\n[atlas.concepts]",
+        ),
+        (
+            "path = \"words.jsonl\"",
+            "path = \"words.jsonl\"\nsampling_strategy = \"first:8\"",
+        ),
+    ] {
+        project.edit("mix.toml", from, to);
+        for command in [["atlas", "propose"], ["atlas", "status"], ["atlas", "best"]] {
+            let older = project
+                .madmix(&[command[0], command[1], "mix.toml"])
+                .expect(1);
+            assert!(
+                older.stderr.contains("older than the config")
+                    && older.stderr.contains("madmix atlas label"),
+                "{older}"
+            );
+        }
+        let older = project.madmix(&["run", "mix.toml"]);
+        assert!(older.stderr.contains("older than the config"), "{older}");
+        project.edit("mix.toml", to, from);
+    }
+    project.madmix(&["atlas", "status", "mix.toml"]).expect(0);
+    // What the labels do not hang on may change, and is shown as it is now.
+    let page = project.read("run/atlas/concepts.html");
+    project.edit("mix.toml", "budget = 100", "budget = 200");
+    let twice = project
+        .madmix(&["atlas", "label", "mix.toml", "--json"])
+        .expect(0);
+    assert!(twice.stderr.contains("nothing has changed"), "{twice}");
+    let twice: Value = serde_json::from_str(&twice.stdout).unwrap();
+    assert_eq!(twice["budget"], json!(200));
+    let epochs: f64 = twice["cells"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|cell| cell["epochs_today"].as_f64().unwrap() * cell["samples"].as_f64().unwrap())
+        .sum();
+    assert!((epochs - 200.0).abs() < 1e-6, "{epochs}");
+    assert_eq!(project.read("run/atlas/concepts.html"), page);
+}
+
+#[test]
+fn labels_are_made_by_one_process_at_a_time() {
+    let project = project();
+    fs_err::create_dir_all(project.path("run/atlas")).unwrap();
+    let path = project.path("run/atlas/label.lock");
+    let held = fs_err::File::create(&path).unwrap();
+    held.file().lock().unwrap();
+    let child = project.start(&["atlas", "label", "mix.toml"]);
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert!(!project.path("run/atlas/grid.json").exists());
+    drop(held);
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(
+        ended.status.success() && said.contains("waiting until it is done"),
+        "{said}"
+    );
+    assert!(project.path("run/atlas/grid.json").exists());
 }

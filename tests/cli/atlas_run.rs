@@ -283,8 +283,42 @@ fn a_batch_system_tries_each_trial_by_itself() {
     assert_eq!(array(), "");
     let ended = project
         .madmix(&["atlas", "run", "mix.toml", "--trial", "6"])
-        .expect(1);
+        .expect(2);
     assert!(ended.stderr.contains("no trial 6"), "{ended}");
+}
+
+#[test]
+fn a_search_that_waits_for_another_process_can_be_stopped() {
+    let project = project(SCORE, "runs = 5", "");
+    project.madmix(&["atlas", "label", "mix.toml"]).expect(0);
+    fs_err::create_dir_all(project.path("run/atlas/study")).unwrap();
+    for (lock, arguments) in [
+        ("running", &["atlas", "run", "mix.toml"][..]),
+        ("proposing", &["atlas", "run", "mix.toml"]),
+        ("proposing", &["atlas", "run", "mix.toml", "--array", "2"]),
+    ] {
+        let path = project.path(&format!("run/atlas/study/{lock}"));
+        let held = fs_err::File::create(path).unwrap();
+        held.file().lock().unwrap();
+        let study = project.path("run/atlas/study/study.json");
+        let mut child = project.start(arguments);
+        wait_for(&mut child, &study);
+        // By then it waits, or will find that it need not begin to.
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(signal("INT", &child.id().to_string()));
+        let started = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            if started.elapsed() > Duration::from_secs(20) {
+                child.kill().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let ended = end(child).expect(75);
+        assert!(ended.stdout.is_empty(), "{ended}");
+        // The next writes it anew, once it listens for signals.
+        fs_err::remove_file(study).unwrap();
+    }
+    assert!(!project.path("run/atlas/study/trials").exists());
 }
 
 #[test]

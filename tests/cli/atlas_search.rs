@@ -168,7 +168,15 @@ fn what_cannot_be_used_is_refused_by_name_and_changes_nothing() {
         (&["3", "--metrics", "none.json"], "there is no none.json"),
         (&["3", "ocr=nan", "loss=1"], "`ocr` is NaN"),
         (&["3", "ocr=inf", "loss=1"], "`ocr` is inf"),
+        (&["3", "ocr=1e200", "loss=1"], "as failed with --failed"),
         (&["3", "ocr=1"], "`loss`"),
+        (&["3", "--metrics", "few.json", "x=ocr=1"], "\"ocr\""),
+        (&["three", "ocr=1", "loss=1"], "`three` is neither"),
+        (
+            &["3", "--mixture", "sum.json", "ocr=1", "loss=1"],
+            "leave out",
+        ),
+        (&["3", "ocr=1", "--failed", "why"], "has no metrics"),
         (&["3", "ocr=good", "loss=1"], "`good` is no number"),
         (&["3"], "say what came of it"),
         (&["9", "ocr=1", "loss=1"], "no trial 9"),
@@ -192,11 +200,129 @@ fn what_cannot_be_used_is_refused_by_name_and_changes_nothing() {
         all.extend(arguments);
         let ended = atlas(&project, &all);
         assert!(
-            ended.code != Some(0) && ended.stderr.contains(words),
+            ended.code == Some(2) && ended.stderr.contains(words),
             "{words}: {ended}"
         );
     }
     assert!(project.tree() == before, "a refused tell left something");
+}
+
+#[test]
+fn a_name_may_hold_an_equals_sign() {
+    let project = project();
+    project.edit("mix.toml", "name = \"ocr\"", "name = \"acc=1\"");
+    atlas(&project, &["propose", "-n", "1"]).expect(0);
+    project.write("loss.json", r#"{"loss": 1}"#);
+    let arguments = ["tell", "1", "--metrics", "loss.json", "acc=1=0.5"];
+    atlas(&project, &arguments).expect(0);
+    let status = json_of(&project, &["status"]);
+    let told = json!({"told": {"acc=1": 0.5, "loss": 1.0}});
+    assert_eq!(status["trials"][0]["outcome"], told);
+}
+
+#[test]
+fn status_changes_nothing() {
+    let project = project();
+    let before = project.tree();
+    let ended = atlas(&project, &["status"]).expect(0);
+    assert!(ended.stdout.contains("0 of 12 runs told"), "{ended}");
+    assert!(project.tree() == before, "status left something");
+    rounds(&project, 1, "2");
+    let study = project.path("run/atlas/study");
+    for lock in ["lock", "proposing"] {
+        fs_err::remove_file(study.join(lock)).unwrap();
+    }
+    let before = project.tree();
+    let status = json_of(&project, &["status"]);
+    assert_eq!(status["told"], json!(2));
+    assert!(project.tree() == before, "status left something");
+}
+
+#[test]
+fn a_benchmark_that_is_added_leaves_the_trials_to_be_listed() {
+    let project = project();
+    rounds(&project, 1, "3");
+    let more = "[[atlas.benchmark]]\nname = \"new\"\n[[atlas.benchmark]]\nname = \"ocr\"";
+    project.edit("mix.toml", "[[atlas.benchmark]]\nname = \"ocr\"", more);
+    let arguments = ["tell", "2", "ocr=0.7", "loss=2", "new=3", "--replace"];
+    atlas(&project, &arguments).expect(0);
+    let ended = atlas(&project, &["status"]).expect(0);
+    assert!(
+        ended.stdout.contains("3 of 12 runs told")
+            && ended.stderr.contains("2 of the runs")
+            && ended.stderr.contains("`new`"),
+        "{ended}"
+    );
+    let scores = json_of(&project, &["status"])["scores"].clone();
+    assert!(
+        scores[0].is_null() && scores[1].is_f64() && scores[2].is_null(),
+        "{scores}"
+    );
+    let ended = atlas(&project, &["best"]).expect(2);
+    assert!(ended.stderr.contains("`new`"), "{ended}");
+}
+
+#[test]
+fn what_is_wrong_with_a_replay_is_said_once_and_as_such() {
+    let project = Project::new();
+    project.write("mixtures.csv", "run,a,b\n1,0.5,0.5\n2,0.2,0.8\n3,0.7,0.3\n");
+    project.write("metrics.csv", "run,loss\n1,2\n2,3\n3,1\n");
+    let replay = |more: &[&str]| {
+        let mut all = vec!["atlas", "replay", "--mixtures", "mixtures.csv"];
+        all.extend(more);
+        project.madmix(&all)
+    };
+    let metrics = "metrics.csv";
+    for (code, more, words) in [
+        (
+            2,
+            &[
+                "--metrics",
+                metrics,
+                "--metric",
+                "loss",
+                "--strategy",
+                "gp/no",
+            ][..],
+            "no strategy \"gp/no\"",
+        ),
+        (
+            2,
+            &["--metrics", metrics, "--metric", "acc"],
+            "no metric \"acc\"",
+        ),
+        (
+            2,
+            &["--metrics", metrics, "--metric", "loss", "--seeds", "0"],
+            "--seeds",
+        ),
+        (
+            2,
+            &[
+                "--metrics",
+                metrics,
+                "--metrics",
+                metrics,
+                "--metric",
+                "loss",
+            ],
+            "equally often",
+        ),
+        (2, &["--metrics", metrics, "--metric", "loss"], "too few"),
+        (
+            2,
+            &["--metrics", "mix.toml", "--metric", "loss"],
+            "mix.toml",
+        ),
+        (
+            1,
+            &["--metrics", "none.csv", "--metric", "loss"],
+            "none.csv",
+        ),
+    ] {
+        let ended = replay(more).expect(code);
+        assert_eq!(ended.stderr.matches(words).count(), 1, "{words}: {ended}");
+    }
 }
 
 #[test]

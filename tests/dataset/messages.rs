@@ -34,6 +34,14 @@ fn problem(content: &str, keys: &str) -> String {
 }
 
 #[test]
+fn a_row_says_where_it_was_taken_from_if_it_does() {
+    let source = |keys: &str| read(&asked(r#""q""#, keys)).unwrap().data_source;
+    assert_eq!(source(r#", "data_source": "s""#).as_deref(), Some("s"));
+    assert_eq!(source(""), None);
+    assert_eq!(source(r#", "data_source": 3"#), None);
+}
+
+#[test]
 fn the_dialect_is_part_of_the_fingerprint() {
     let rows = r#"{"messages": [{"role": "user", "content": "m"}], "conversations": [{"from": "human", "value": "c"}]}"#;
     let of = |format: &str| {

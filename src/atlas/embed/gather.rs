@@ -83,7 +83,7 @@ fn indices_by_row(part: &ShardWork, shard: &Shard) -> HashMap<u64, u64> {
     samples.iter().map(|&index| (row(index), index)).collect()
 }
 
-/// The unit vector of a shard's sample; `None` where its vectors cancel out.
+/// The unit vector of a shard's sample; `None` where its vectors cancel out, or are no numbers.
 fn direction(shard: &Shard, sample: usize) -> Option<Vec<f32>> {
     let mut sum: Vec<f64> = Vec::new();
     for modality in [Modality::Image, Modality::Video] {
@@ -101,7 +101,7 @@ fn direction(shard: &Shard, sample: usize) -> Option<Vec<f32>> {
     }
     let length = sum.iter().map(|value| value * value).sum::<f64>().sqrt();
     let unit = || sum.iter().map(|value| (value / length) as f32).collect();
-    (length > 1e-6).then(unit)
+    (length.is_finite() && length > 1e-6).then(unit)
 }
 
 #[cfg(test)]
@@ -165,6 +165,35 @@ mod tests {
             .map(|failure| failure.row)
             .collect();
         assert_eq!(rows, [5, 2]);
+    }
+
+    #[test]
+    fn vectors_without_end_are_failures() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.jsonl");
+        let row = r#"{"conversations": [{"from": "human", "value": "?"}, {"from": "gpt", "value": "."}]}"#;
+        fs_err::write(&path, [row; 2].join("\n")).unwrap();
+        let spec = DatasetSpec {
+            path,
+            ..DatasetSpec::default()
+        };
+        let dataset: Arc<_> = dataset::open(&spec).unwrap().into();
+        let settings = Settings::new(&()).unwrap();
+        let work = work("a", dataset, &[0, 1], "c", &settings);
+        let shard = Shard {
+            key: ShardKey::clone(&work.key),
+            dataset: "a".into(),
+            index: 0,
+            rows: vec![0, 1],
+            modalities: BTreeMap::from([(
+                Modality::Image,
+                pooled(vec![1, 1], vec![f32::INFINITY, 1.0, 0.0, 2.0]),
+            )]),
+            failures: Vec::new(),
+        };
+        let embedded = gather(&work, |_| Ok::<_, Infallible>(shard.clone())).unwrap();
+        assert_eq!(embedded.indices, [1]);
+        assert_eq!(embedded.failures.len(), 1);
     }
 
     #[test]

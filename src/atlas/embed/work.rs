@@ -40,7 +40,8 @@ pub fn options(config: &Config, orientation: Orientation, frames: u32) -> Option
         },
         orientation,
         limits,
-        sampling: Sampling::NumFrames(frames),
+        // Qwen-VL's rounding to pairs would leave none of one, so that one is taken of two.
+        sampling: Sampling::NumFrames(frames.max(2)),
         max_frames: Some(frames),
         video: video.limits(limits),
         spans: false,

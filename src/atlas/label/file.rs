@@ -11,7 +11,8 @@
 //! | `similarity` | f32 | product with the concept's centre; null without pictures |
 //! | `tokens` | u32 | positions in the model |
 //!
-//! Metadata: the format, the fingerprint of the dataset, and the settings that labels were made with.
+//! Metadata: the format, the fingerprint of the dataset, the digest of the grid, the samples whose pictures could not be
+//! embedded, and the settings that labels were made with.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,11 +25,16 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use serde_json::json;
 
 use super::gathered::Labelled;
 use super::merge::Merged;
 use super::tasks::Rule;
-use crate::dataset::labels::{CELL, DATASET_KEY, FORMAT, FORMAT_KEY, INDEX};
+use crate::atlas::Grid;
+use crate::dataset::labels::{
+    CELL, DATASET_KEY, FORMAT, FORMAT_KEY, GRID_KEY, INDEX, UNEMBEDDED_KEY,
+};
+use crate::dataset::{CellRows, Dataset, LabelsProblem};
 use crate::store::{Output, PublishError, folder_name, publish_with};
 
 /// The key of the settings in the metadata.
@@ -67,6 +73,37 @@ pub struct Meaning<'a> {
 pub fn labels_path(output: &Path, dataset: &str) -> PathBuf {
     let name = format!("{}.parquet", folder_name(dataset));
     output.join("atlas/labels").join(name)
+}
+
+/// Reads back which rows of a dataset are in which cell of a grid, which the labels must have been written with.
+///
+/// # Errors
+/// When there are no labels, they cannot be used, or are of other rows or of another grid.
+pub fn read(
+    output: &Path,
+    name: &str,
+    dataset: &dyn Dataset,
+    grid: &Grid,
+) -> Result<CellRows, LabelsProblem> {
+    let path = labels_path(output, name);
+    let rows = CellRows::read(&path, dataset.fingerprint(), dataset.len())?;
+    rows.check_grid(&grid.digest())?;
+    let mut found: Vec<(&str, u64)> = rows
+        .iter()
+        .map(|(cell, rows)| (cell, rows.len() as u64))
+        .collect();
+    let mut expected: Vec<(&str, u64)> = Vec::new();
+    for cell in &grid.cells {
+        let of_dataset = cell.datasets.iter().filter(|one| one.name == name);
+        expected.extend(of_dataset.map(|one| (cell.name.as_str(), one.samples)));
+    }
+    found.sort_unstable();
+    expected.sort_unstable();
+    if found == expected {
+        Ok(rows)
+    } else {
+        Err(LabelsProblem::OtherGrid { path })
+    }
 }
 
 /// Writes the labels of a dataset, atomically and piece by piece.
@@ -112,6 +149,8 @@ fn encoded(
         .set_key_value_metadata(Some(vec![
             pair(FORMAT_KEY, FORMAT),
             pair(DATASET_KEY, &labels.fingerprint),
+            pair(GRID_KEY, &meaning.merged.grid.digest()),
+            pair(UNEMBEDDED_KEY, &json!(labels.unembedded).to_string()),
             pair(SETTINGS_KEY, settings),
         ]))
         .build();

@@ -24,6 +24,8 @@ pub struct Labelled {
     pub tokens: Vec<u32>,
     /// Products with the centre of the concept; not a number where the concept has no centre.
     pub similarity: Vec<f32>,
+    /// Places of the samples whose pictures should have been embedded and could not be. They have no label.
+    pub unembedded: Vec<u64>,
 }
 
 /// One sample's.

@@ -8,11 +8,12 @@
 //!    none to it.
 //! 2. Within a concept the smallest cell, while it is too small, is joined to the concept's largest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::gathered::Labelled;
 use super::kmeans::Vectors;
 use super::tasks::Rule;
+use crate::atlas::cells::unique;
 use crate::atlas::{Cell, CellDataset, Grid};
 
 /// The concepts that samples were put into.
@@ -243,6 +244,12 @@ fn grid(table: &Table, concepts: &[String], tasks: &[&str], labelled: &[Labelled
             })
             .collect(),
     };
+    let mut cells: Vec<Cell> = table.0.iter().map(cell).collect();
+    // "a" × "b × c" and "a × b" × "c".
+    let mut taken = BTreeSet::new();
+    for cell in &mut cells {
+        cell.name = unique(std::mem::take(&mut cell.name), &mut taken);
+    }
     Grid {
         concepts: used_concepts
             .iter()
@@ -252,7 +259,7 @@ fn grid(table: &Table, concepts: &[String], tasks: &[&str], labelled: &[Labelled
             .iter()
             .map(|task| tasks[*task].to_owned())
             .collect(),
-        cells: table.0.iter().map(cell).collect(),
+        cells,
     }
 }
 
@@ -358,6 +365,25 @@ mod tests {
         assert_eq!(merged.cell(2, 3).unwrap().name, "photo × vqa");
         assert_eq!(merged.grid.cells[0].datasets.len(), 2);
         assert_eq!(merged.grid.concepts, ["chart", "photo", "text only"]);
+    }
+
+    #[test]
+    fn cells_whose_names_meet_are_numbered() {
+        let data = [labelled(&[(0, 0, 5), (1, 1, 4)])];
+        let names = ["a", "a × b"].map(str::to_owned);
+        let concepts = Concepts {
+            names: &names,
+            centres: Vectors::new(&CENTRES[..4], 2),
+        };
+        let rules = [("1", "b × c"), ("2", "c")].map(|(name, task)| Rule {
+            name: name.into(),
+            task: task.into(),
+        });
+        let mut merged = merge(&data, concepts, &rules, 0);
+        merged.grid.set_today(|_| 1.0);
+        merged.grid.check().unwrap();
+        assert_eq!(sizes(&merged), [("a × b × c", 5), ("a × b × c (2)", 4)]);
+        assert_eq!(merged.cell(1, 1).unwrap().name, "a × b × c (2)");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::gathered::Labelled;
 use super::kmeans::Stability;
 use super::merge::{Join, Merged};
 use super::tasks::Rule;
-use crate::atlas::Cell;
+use crate::atlas::{Cell, epochs};
 use crate::store::read_regular;
 
 /// The version of `labels.json`.
@@ -145,21 +145,17 @@ impl Summary {
             labels.rule.iter().for_each(|one| rules[*one as usize] += 1);
         }
         let grid = &found.merged.grid;
-        let count = grid.cells.len();
-        let cell = |cell: &Cell| {
-            let epochs = |share| Some(cell.epochs(share, found.budget?));
-            CellSummary {
-                name: cell.name.clone(),
-                concept: grid.concepts[cell.concept].clone(),
-                task: grid.tasks[cell.task].clone(),
-                samples: cell.samples(),
-                tokens: cell.tokens(),
-                today: cell.today,
-                epochs_today: epochs(cell.today),
-                epochs_uniform: epochs(1.0 / count as f64),
-            }
+        let cell = |cell: &Cell| CellSummary {
+            name: cell.name.clone(),
+            concept: grid.concepts[cell.concept].clone(),
+            task: grid.tasks[cell.task].clone(),
+            samples: cell.samples(),
+            tokens: cell.tokens(),
+            today: cell.today,
+            epochs_today: None,
+            epochs_uniform: None,
         };
-        Self {
+        let mut summary = Self {
             format: FORMAT,
             fingerprint: found.fingerprint.to_owned(),
             samples: found
@@ -200,9 +196,23 @@ impl Summary {
                 })
                 .collect(),
             joins: found.merged.joins.clone(),
-            budget: found.budget,
+            budget: None,
             tasks: grid.tasks.clone(),
             cells: grid.cells.iter().map(cell).collect(),
+        };
+        summary.set_budget(found.budget);
+        summary
+    }
+
+    /// Says how often samples are seen within a budget, on which nothing else hangs.
+    pub fn set_budget(&mut self, budget: Option<u64>) {
+        self.budget = budget;
+        let uniform = 1.0 / self.cells.len() as f64;
+        for cell in &mut self.cells {
+            let samples = cell.samples;
+            let of = |share| Some(epochs(share, budget?, samples));
+            cell.epochs_today = of(cell.today);
+            cell.epochs_uniform = of(uniform);
         }
     }
 

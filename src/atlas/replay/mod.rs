@@ -182,7 +182,7 @@ impl Replay {
         };
         so_far.told.extend(seen.iter().map(|&row| run(row)));
         while seen.len() < runs {
-            let next = match searcher.learn(&so_far.told) {
+            let next = match searcher.learn(&so_far) {
                 Ok(objective) => {
                     let points: Vec<Vec<f64>> = unseen
                         .iter()

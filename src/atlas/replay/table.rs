@@ -13,7 +13,7 @@ const TOLERANCE: f64 = 0.02;
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// A file cannot be read.
-    #[error("cannot read the table: {0}")]
+    #[error("cannot read the table")]
     Read(#[from] io::Error),
     /// A file is no table of numbers.
     #[error("{}{}: {problem}", path.display(), line.map_or_else(String::new, |line| format!(", line {line}")))]

@@ -7,37 +7,43 @@ use crate::atlas::space::Space;
 const STRENGTHS: [f64; 4] = [1.0, 4.0, 0.25, 16.0];
 /// How many candidates the furthest is chosen from.
 const CANDIDATES: usize = 256;
-/// Points nearer than this (total variation) are the same.
-const SAME: f64 = 1e-6;
-
 /// The next point of the design, `taken` being those that there are: today's mixture, shares by size, equal shares, and
-/// then of many draws of one strength after the other the one furthest (maximin, in roots of shares) from those taken.
-pub(super) fn next(space: &Space, taken: &[Vec<f64>], seed: u64) -> Vec<f64> {
-    let is_new = |point: &Vec<f64>| {
-        taken
-            .iter()
-            .all(|other| space.distance(point, other) > SAME)
-    };
+/// then of many draws of one strength after the other the one furthest (maximin, in roots of shares) from those taken; all
+/// of those that are `allowed`. `None` where no candidate is.
+pub(super) fn next(
+    space: &Space,
+    taken: &[Vec<f64>],
+    allowed: &dyn Fn(&[f64]) -> bool,
+    seed: u64,
+) -> Option<Vec<f64>> {
     let first = [
         space.today_point().to_vec(),
         space.size_point().to_vec(),
         space.uniform_point(),
     ];
-    if let Some(point) = first.into_iter().find(is_new) {
-        return point;
+    if let Some(point) = first.into_iter().find(|point| allowed(point)) {
+        return Some(point);
     }
     let number = taken.len();
     let mut chance = Chance::of(seed, "design", number as u64);
-    let mut best = (f64::NEG_INFINITY, Vec::new());
-    for _ in 0..CANDIDATES {
-        let point = around_size(space, number, &mut chance);
-        let nearest = taken.iter().map(|other| apart(&point, other));
+    let mut candidates: Vec<Vec<f64>> = (0..CANDIDATES)
+        .map(|_| around_size(space, number, &mut chance))
+        .collect();
+    candidates.retain(|point| allowed(point));
+    furthest(candidates, taken)
+}
+
+/// Of some points the first that is as far as any from the nearest of others, in roots of shares.
+pub(super) fn furthest(points: Vec<Vec<f64>>, others: &[Vec<f64>]) -> Option<Vec<f64>> {
+    let mut best = None;
+    for point in points {
+        let nearest = others.iter().map(|other| apart(&point, other));
         let nearest = nearest.fold(f64::INFINITY, f64::min);
-        if nearest > best.0 {
-            best = (nearest, point);
+        if best.as_ref().is_none_or(|(most, _)| nearest > *most) {
+            best = Some((nearest, point));
         }
     }
-    best.1
+    best.map(|(_, point)| point)
 }
 
 /// A draw around the shares by size, of the strength that the `number` of the draw has.
@@ -90,9 +96,13 @@ mod tests {
     }
 
     fn design(seed: u64) -> Vec<Vec<f64>> {
-        let mut taken = Vec::new();
+        let (space, mut taken) = (space(), Vec::<Vec<f64>>::new());
         for _ in 0..20 {
-            let point = next(&space(), &taken, seed);
+            let new = |point: &[f64]| {
+                let mut others = taken.iter();
+                others.all(|other| space.distance(point, other) > 1e-6)
+            };
+            let point = next(&space, &taken, &new, seed).unwrap();
             taken.push(point);
         }
         taken

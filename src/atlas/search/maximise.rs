@@ -52,6 +52,19 @@ pub(super) fn maximise(
         }
     }
     candidates.retain(|point| allowed(point));
+    // What is worth no number is worth least; it would be sorted before all.
+    let score: Score<'_> = &|points| {
+        let scores = score(points).into_iter();
+        scores
+            .map(|score| {
+                if score.is_nan() {
+                    f64::NEG_INFINITY
+                } else {
+                    score
+                }
+            })
+            .collect()
+    };
     let scores = score(&candidates);
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
@@ -177,6 +190,18 @@ mod tests {
         };
         let weights = found(&bounded, &[0.1, 0.1, 0.4, 0.4], 1);
         assert!((weights[2] - 0.15).abs() < 1e-9, "{weights:?}");
+    }
+
+    #[test]
+    fn what_is_worth_no_number_is_not_found() {
+        let space = Space::searched(&grid(), &Search::default())
+            .unwrap()
+            .swap_remove(0);
+        let worth = |point: &Vec<f64>| if point[0] > 0.5 { f64::NAN } else { point[0] };
+        let score = |points: &[Vec<f64>]| points.iter().map(worth).collect();
+        let mut chance = Chance::new(1);
+        let point = maximise(&space, &[], &score, &|_| true, &mut chance).unwrap();
+        assert!(point[0] <= 0.5 && point[0] > 0.45, "{point:?}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod design;
 mod maximise;
 pub(crate) mod normal;
 mod objective;
+mod unit;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ use acquisition::Scorer;
 
 pub use acquisition::{ACQUISITIONS, AcquisitionEntry, Rule, beta, rule};
 pub use objective::{Belief, Objective, Run, Standing};
+pub use unit::Unit;
 
 /// What chose a point of the design.
 pub const DESIGN: &str = "design";
@@ -104,6 +106,9 @@ pub struct SoFar {
     pub pending: Vec<Vec<f64>>,
     /// Points whose runs failed.
     pub failed: Vec<Vec<f64>>,
+    /// What each benchmark is measured from and in, where that is not for these runs alone to say: what spaces that are
+    /// searched one after the other gain can only be added in the same units.
+    pub units: Vec<Unit>,
 }
 
 impl SoFar {
@@ -128,11 +133,11 @@ impl Searcher<'_> {
     ///
     /// # Errors
     /// As [`Objective::fit`].
-    pub fn learn(&self, told: &[Run]) -> Result<Objective, SearchError> {
+    pub fn learn(&self, so_far: &SoFar) -> Result<Objective, SearchError> {
         Objective::fit(
             self.space,
-            told,
-            self.benchmarks,
+            &so_far.told,
+            (self.benchmarks, &so_far.units),
             self.combine,
             self.fit,
             self.seed,
@@ -167,7 +172,7 @@ impl Searcher<'_> {
     }
 
     fn learn_with_pending(&self, so_far: &SoFar) -> Result<Option<Objective>, SearchError> {
-        match self.learn(&so_far.told) {
+        match self.learn(so_far) {
             Ok(objective) if so_far.pending.is_empty() => Ok(Some(objective)),
             Ok(objective) => Ok(Some(objective.believing(&so_far.pending)?)),
             Err(error) if error.is_too_few() => Ok(None),
@@ -214,13 +219,7 @@ impl Searcher<'_> {
             .map(|i| tried[i].clone())
             .collect();
         let apart = self.apart(so_far);
-        let failed = self.weights(&so_far.failed);
-        let not_failed = |point: &[f64]| {
-            let weights = self.space.weights(point);
-            failed
-                .iter()
-                .all(|other| distance(&weights, other) > FAILED)
-        };
+        let not_failed = self.not_failed(so_far);
         let number = so_far.count() as u64;
         let mut chance = Chance::of(self.seed, "candidates", number);
         let mut search = |allowed: &dyn Fn(&[f64]) -> bool| {
@@ -240,25 +239,34 @@ impl Searcher<'_> {
         let taken = told.chain(&so_far.pending).chain(&so_far.failed);
         let taken: Vec<Vec<f64>> = taken.cloned().collect();
         let apart = self.apart(so_far);
+        let by = if in_design { DESIGN } else { self.name() };
+        let proposal = |point: Vec<f64>| Proposal {
+            point,
+            by: by.to_owned(),
+            predicted: BTreeMap::new(),
+        };
+        if in_design && let Some(point) = design::next(self.space, &taken, &apart, self.seed) {
+            return Ok(proposal(point));
+        }
+        let not_failed = self.not_failed(so_far);
         let mut chance = Chance::of(self.seed, "draws", taken.len() as u64);
+        let mut near = Vec::new();
         for attempt in 0..DRAWS {
-            let point = if in_design && attempt == 0 {
-                design::next(self.space, &taken, self.seed)
-            } else if self.rule == Rule::Uniform && !in_design {
+            let point = if self.rule == Rule::Uniform && !in_design {
                 design::uniform(self.space, &mut chance)
             } else {
                 design::around_size(self.space, taken.len() + attempt, &mut chance)
             };
             if apart(&point) {
-                let by = if in_design { DESIGN } else { self.name() };
-                return Ok(Proposal {
-                    point,
-                    by: by.to_owned(),
-                    predicted: BTreeMap::new(),
-                });
+                return Ok(proposal(point));
+            }
+            if not_failed(&point) {
+                near.push(point);
             }
         }
-        Err(SearchError::Exhausted)
+        // Where bounds leave hardly any room, something is tried almost twice.
+        let point = design::furthest(near, &taken).ok_or(SearchError::Exhausted)?;
+        Ok(proposal(point))
     }
 
     /// The point of the largest mean, tried or not, less what its distance costs.
@@ -302,6 +310,16 @@ impl Searcher<'_> {
                 others.iter().all(|other| distance(&weights, other) > least)
             };
             far(&failed, FAILED) && far(&tried, TRIED)
+        }
+    }
+
+    /// Whether a point is none that failed.
+    fn not_failed(&self, so_far: &SoFar) -> impl Fn(&[f64]) -> bool {
+        let failed = self.weights(&so_far.failed);
+        move |point| {
+            let weights = self.space.weights(point);
+            let mut failed = failed.iter();
+            failed.all(|other| distance(&weights, other) > FAILED)
         }
     }
 

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use super::SearchError;
 use super::normal::chance_above;
+use super::unit::{Unit, moments};
 use crate::atlas::Predicted;
 use crate::atlas::chance::Chance;
 use crate::atlas::space::Space;
@@ -66,29 +67,28 @@ pub struct Objective {
 struct Part {
     benchmark: Benchmark,
     surrogate: Box<dyn Surrogate>,
-    center: f64,
-    spread: f64,
+    unit: Unit,
 }
 
 impl Part {
     /// 1 over its unit, turned so that more is better.
     fn scale(&self) -> f64 {
         match self.benchmark.goal {
-            Goal::Max => 1.0 / self.spread,
-            Goal::Min => -1.0 / self.spread,
+            Goal::Max => 1.0 / self.unit.spread,
+            Goal::Min => -1.0 / self.unit.spread,
         }
     }
 }
 
 impl Objective {
-    /// Learns from runs.
+    /// Learns from runs. `units` are those of the benchmarks; those of the runs where there are none.
     ///
     /// # Errors
     /// When there is no benchmark, a run lacks one, or nothing can be learnt of one.
     pub fn fit(
         space: &Space,
         runs: &[Run],
-        benchmarks: &[Benchmark],
+        (benchmarks, units): (&[Benchmark], &[Unit]),
         combine: Combine,
         fit: &dyn Fit,
         seed: u64,
@@ -98,7 +98,8 @@ impl Objective {
         }
         let parts = benchmarks
             .par_iter()
-            .map(|benchmark| part(runs, benchmark, fit, seed))
+            .enumerate()
+            .map(|(i, benchmark)| part(runs, (benchmark, units.get(i).copied()), fit, seed))
             .collect::<Vec<_>>()
             .into_iter()
             .collect::<Result<Vec<_>, _>>()?;
@@ -115,7 +116,7 @@ impl Objective {
             spread: 1.0,
             draws,
         };
-        objective.spread = deviation(&objective.observed(runs)).1;
+        objective.spread = Unit::of(&objective.observed(runs)).spread;
         Ok(objective)
     }
 
@@ -127,7 +128,7 @@ impl Objective {
                 let value = run.metrics.get(&part.benchmark.name).copied();
                 let value = value.unwrap_or(f64::NAN);
                 match self.combine {
-                    Combine::Weighted => part.scale() * (value - part.center),
+                    Combine::Weighted => part.scale() * (value - part.unit.center),
                     Combine::Worst => part.scale() * (value - today.mean),
                 }
             });
@@ -183,7 +184,7 @@ impl Objective {
             let (means, variances) = part.surrogate.predict(points);
             let scale = weight * part.scale();
             for ((belief, mean), variance) in beliefs.iter_mut().zip(means).zip(variances) {
-                belief.mean += scale * (mean - part.center);
+                belief.mean += scale * (mean - part.unit.center);
                 belief.deviation += scale * scale * variance.max(0.0);
             }
         }
@@ -223,7 +224,7 @@ impl Objective {
                         .fold(f64::INFINITY, f64::min)
                 })
                 .collect();
-            moments(&drawn)
+            drawn_belief(&drawn)
         };
         (1..with_today.len()).map(least).collect()
     }
@@ -239,7 +240,7 @@ impl Objective {
         for (part, weight) in self.parts.iter().zip(self.weights()) {
             let scale = weight * part.scale();
             let Posterior { mean, covariance } = part.surrogate.posterior(points);
-            all.mean += scale * mean.add_scalar(-part.center);
+            all.mean += scale * mean.add_scalar(-part.unit.center);
             all.covariance += scale * scale * covariance;
         }
         all
@@ -248,8 +249,10 @@ impl Objective {
     /// What a run at a point is expected to give, by benchmark, its noise included.
     pub fn predicted(&self, point: &[f64]) -> BTreeMap<String, Predicted> {
         let at = |part: &Part| {
-            let Belief { mean, deviation } = belief(part.surrogate.predict(&[point.to_vec()]));
-            let variance = deviation * deviation + part.surrogate.noise().max(0.0);
+            let point = [point.to_vec()];
+            let Belief { mean, deviation } = belief(part.surrogate.predict(&point));
+            let noise: f64 = part.surrogate.noise_at(&point).iter().sum();
+            let variance = deviation * deviation + noise.max(0.0);
             let deviation = variance.sqrt();
             (part.benchmark.name.clone(), Predicted { mean, deviation })
         };
@@ -309,7 +312,7 @@ impl Objective {
                     let drawn = pairs.map(|(belief, z)| belief.mean + belief.deviation * z);
                     drawn.fold(f64::INFINITY, f64::min)
                 };
-                moments(&self.draws.iter().map(least).collect::<Vec<_>>())
+                drawn_belief(&self.draws.iter().map(least).collect::<Vec<_>>())
             }
         }
     }
@@ -391,7 +394,7 @@ fn learning(
 
 fn part(
     runs: &[Run],
-    benchmark: &Benchmark,
+    (benchmark, unit): (&Benchmark, Option<Unit>),
     fit: &dyn Fit,
     seed: u64,
 ) -> Result<Part, SearchError> {
@@ -410,30 +413,17 @@ fn part(
             .map(value)
             .collect::<Result<_, _>>()?,
     };
-    let (center, spread) = deviation(&observations.values);
+    let unit = unit.unwrap_or_else(|| Unit::of(&observations.values));
     let surrogate = fit.fit(&observations, seed).map_err(learning(benchmark))?;
     Ok(Part {
         benchmark: benchmark.clone(),
         surrogate,
-        center,
-        spread,
+        unit,
     })
 }
 
-/// The mean, and the sample deviation: 1 where there is none.
-fn deviation(values: &[f64]) -> (f64, f64) {
-    let Belief { mean, deviation } = moments(values);
-    let n = values.len() as f64;
-    let sample = deviation * (n / (n - 1.0).max(1.0)).sqrt();
-    let usable = sample.is_finite() && sample > 0.0;
-    (mean, if usable { sample } else { 1.0 })
-}
-
-fn moments(values: &[f64]) -> Belief {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    let deviation = (squares / n).sqrt();
+fn drawn_belief(values: &[f64]) -> Belief {
+    let (mean, deviation) = moments(values);
     Belief { mean, deviation }
 }
 

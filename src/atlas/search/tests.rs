@@ -1,4 +1,5 @@
 use super::*;
+use crate::atlas::surrogate::Gp;
 use crate::atlas::testing::{PlainGp, grid};
 use crate::config::{Benchmark, Goal, Search};
 
@@ -42,6 +43,13 @@ fn run(point: &[f64], target: &[f64]) -> Run {
     }
 }
 
+fn so_far(told: &[Run]) -> SoFar {
+    SoFar {
+        told: told.to_vec(),
+        ..SoFar::default()
+    }
+}
+
 fn looped(searcher: &Searcher<'_>, target: &[f64], rounds: usize, batch: usize) -> SoFar {
     let mut so_far = SoFar::default();
     for _ in 0..rounds {
@@ -62,7 +70,7 @@ fn the_loop_finds_the_best_mixture() {
         let benchmarks = [benchmark(name, goal)];
         let searcher = searcher(&space, &benchmarks, rule);
         let so_far = looped(&searcher, &target, 6, 4);
-        let best = searcher.best(&searcher.learn(&so_far.told).unwrap(), &so_far);
+        let best = searcher.best(&searcher.learn(&so_far).unwrap(), &so_far);
         let best = best.unwrap();
         assert!(distance(&best, &target) < 0.05, "{rule:?}: {best:?}");
     }
@@ -129,10 +137,10 @@ fn nothing_is_learnt_before_there_is_enough() {
         .map(|proposal| run(&proposal.point, &[0.25; 4]))
         .collect();
     assert_eq!(searcher.propose(&so_far, 1).unwrap()[0].by, DESIGN);
-    let error = searcher.learn(&so_far.told).err().unwrap();
+    let error = searcher.learn(&so_far).err().unwrap();
     assert!(error.is_too_few());
     so_far.told[0].metrics.clear();
-    let error = searcher.learn(&so_far.told).err().unwrap().to_string();
+    let error = searcher.learn(&so_far).err().unwrap().to_string();
     assert!(error.contains("\"loss\""), "{error}");
 }
 
@@ -155,11 +163,11 @@ fn the_worst_benchmark_counts_where_that_is_asked_for() {
     benchmarks[0].weight = 100.0;
     let mut searcher = searcher(&space, &benchmarks, Rule::Mean);
     let extreme = vec![vec![0.8, 0.2, 0.0, 0.0], vec![0.4, 0.6, 0.0, 0.0]];
-    let weighted = searcher.learn(&told).unwrap();
+    let weighted = searcher.learn(&so_far(&told)).unwrap();
     let worth = searcher.worth(&weighted, &told, &extreme);
     assert!(worth[0] > worth[1]);
     searcher.combine = Combine::Worst;
-    let worst = searcher.learn(&told).unwrap();
+    let worst = searcher.learn(&so_far(&told)).unwrap();
     let at = |objective: &Objective, i: usize| {
         let standings = objective.standings(&extreme[i]);
         standings
@@ -199,11 +207,11 @@ fn moments_of_the_weighted_mean_are_exact() {
     ];
     let point = vec![vec![0.3, 0.3, 0.2, 0.2]];
     let one = searcher(&space, &one, Rule::Ucb)
-        .learn(&told)
+        .learn(&so_far(&told))
         .unwrap()
         .beliefs(&point)[0];
     let two = searcher(&space, &two, Rule::Ucb)
-        .learn(&told)
+        .learn(&so_far(&told))
         .unwrap()
         .beliefs(&point)[0];
     // In units of their spread, the two are the same; taken to be independent, half of the variance is left.
@@ -217,7 +225,7 @@ fn distance_from_todays_mixture_costs_what_was_asked() {
     let benchmarks = [benchmark("loss", Goal::Min)];
     let mut searcher = searcher(&space, &benchmarks, Rule::Mean);
     let so_far = looped(&searcher, &target, 2, 5);
-    let objective = searcher.learn(&so_far.told).unwrap();
+    let objective = searcher.learn(&so_far).unwrap();
     let far = |searcher: &Searcher<'_>| {
         let best = searcher.best(&objective, &so_far).unwrap();
         distance(&best, space.today())
@@ -230,4 +238,112 @@ fn distance_from_todays_mixture_costs_what_was_asked() {
     let cost = 20.0 * objective.spread() * distance(&target, space.today());
     assert!((before[0] - after[0]).abs() < 1e-12 && (before[1] - after[1] - cost).abs() < 1e-9);
     assert!(far(&searcher) < 0.2 * free);
+}
+
+#[test]
+fn the_design_fills_space_where_today_is_near_the_shares_by_size() {
+    let mut near = grid();
+    // By size it is 0.2, 0.3, 0.3, 0.2.
+    for (cell, today) in near.cells.iter_mut().zip([0.202, 0.3, 0.298, 0.2]) {
+        cell.today = today;
+    }
+    let space = Space::searched(&near, &Search::default())
+        .unwrap()
+        .swap_remove(0);
+    let benchmarks = [benchmark("loss", Goal::Min)];
+    let mut searcher = searcher(&space, &benchmarks, Rule::Ucb);
+    searcher.initial = 16;
+    let least = |proposals: &[Proposal]| {
+        let pairs = proposals.iter().enumerate().flat_map(|(i, a)| {
+            let before = proposals[..i].iter();
+            before.map(|b| space.distance(&a.point, &b.point))
+        });
+        pairs.fold(f64::INFINITY, f64::min)
+    };
+    let design = searcher.propose(&SoFar::default(), 16).unwrap();
+    assert_eq!(design[0].point, space.today());
+    assert_eq!(design[1].point, space.uniform_point());
+    assert!(least(&design[2..]) > 0.1, "{}", least(&design[2..]));
+}
+
+#[test]
+fn where_there_is_hardly_any_room_something_is_tried_almost_twice() {
+    let bounds = ["chart × ocr", "chart × vqa", "photo × caption"];
+    let search = Search {
+        bounds: bounds
+            .map(|of| crate::config::Bound {
+                of: of.into(),
+                min: 0.2,
+                max: 0.2 + 1e-4,
+            })
+            .into(),
+        ..Search::default()
+    };
+    let space = Space::searched(&grid(), &search).unwrap().swap_remove(0);
+    let benchmarks = [benchmark("loss", Goal::Min)];
+    for rule in [Rule::Ucb, Rule::Random, Rule::Uniform] {
+        let searcher = searcher(&space, &benchmarks, rule);
+        let mut so_far = looped(&searcher, &[0.25; 4], 2, 5);
+        assert_eq!(so_far.told.len(), 10, "{rule:?}");
+        // Nothing is left where what there is failed.
+        so_far.failed.push(space.uniform_point());
+        assert!(searcher.propose(&so_far, 1).is_err(), "{rule:?}");
+    }
+}
+
+#[test]
+fn a_benchmark_that_never_changes_does_not_count() {
+    let (space, target) = (space(), [0.05, 0.6, 0.05, 0.3]);
+    let one = [benchmark("loss", Goal::Min)];
+    let mut told = looped(&searcher(&space, &one, Rule::Random), &target, 2, 5).told;
+    for value in [0.1, 0.237, 0.43] {
+        for run in &mut told {
+            run.metrics.insert("same".into(), value);
+        }
+        let two = [benchmark("loss", Goal::Min), benchmark("same", Goal::Max)];
+        let mut searcher = searcher(&space, &two, Rule::Mean);
+        searcher.fit = &Gp;
+        let objective = searcher.learn(&so_far(&told)).unwrap();
+        let best = searcher.best(&objective, &so_far(&told)).unwrap();
+        let belief = objective.beliefs(std::slice::from_ref(&best))[0];
+        assert!(
+            belief.mean.abs() < 10.0 && belief.deviation < 10.0,
+            "{belief:?}"
+        );
+        assert!(distance(&best, &target) < 0.2, "{best:?}");
+    }
+}
+
+#[test]
+fn intervals_of_runs_hold_where_noise_differs() {
+    let space = space();
+    let mut chance = Chance::new(4);
+    let mut draw = |n: u64| -> Vec<Run> {
+        let of = |_| {
+            let point = design::uniform(&space, &mut chance);
+            // Where the metric is large, so is its noise.
+            let value = (3.0 * point[0] + 0.2 * chance.normal()).exp();
+            let metrics = [("perplexity".to_owned(), value)].into();
+            Run { point, metrics }
+        };
+        (0..n).map(of).collect()
+    };
+    let (told, others) = (draw(120), draw(600));
+    let benchmarks = [benchmark("perplexity", Goal::Min)];
+    let mut searcher = searcher(&space, &benchmarks, Rule::Ucb);
+    searcher.fit = &Gp;
+    let objective = searcher.learn(&so_far(&told)).unwrap();
+    let within = |runs: &[&Run]| {
+        let held = runs.iter().filter(|run| {
+            let said = objective.predicted(&run.point)["perplexity"];
+            (run.metrics["perplexity"] - said.mean).abs() < 1.645 * said.deviation
+        });
+        held.count() as f64 / runs.len() as f64
+    };
+    // At either end, not only on the whole: with one noise for all, 99.7 % of the low ones would be within.
+    let (low, high): (Vec<&Run>, Vec<&Run>) = others.iter().partition(|run| run.point[0] < 0.2);
+    for (name, runs) in [("low", low), ("high", high)] {
+        let held = within(&runs);
+        assert!((0.78..0.97).contains(&held), "{name}: {held}");
+    }
 }

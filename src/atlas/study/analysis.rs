@@ -5,7 +5,7 @@ use crate::atlas::Predicted;
 use crate::atlas::analysis::{
     Analysis, BenchmarkFit, Estimate, Fitted, Level, effects, interactions,
 };
-use crate::atlas::search::Run;
+use crate::atlas::search::SoFar;
 use crate::atlas::space::{Axis, Space};
 
 /// Parts into which runs are cut to predict each from the others.
@@ -92,10 +92,14 @@ impl Study {
         let runs = || learnt.runs.iter().enumerate();
         let mut said = Vec::new();
         for fold in 0..FOLDS.min(learnt.runs.len()) {
-            let others: Vec<Run> = runs()
-                .filter(|(i, _)| i % FOLDS != fold)
-                .map(|(_, run)| run.clone())
-                .collect();
+            let others = SoFar {
+                told: runs()
+                    .filter(|(i, _)| i % FOLDS != fold)
+                    .map(|(_, run)| run.clone())
+                    .collect(),
+                units: learnt.so_far.units.clone(),
+                ..SoFar::default()
+            };
             let objective = match searcher.learn(&others) {
                 Ok(objective) => objective,
                 Err(error) if error.is_too_few() => return Ok(Vec::new()),

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Learnt, Study, StudyError, Trial};
+use super::{Learnt, Outcome, Study, StudyError, Trial};
 use crate::atlas::analysis::{BestMixture, Estimate};
 use crate::atlas::search::{Belief, Standing};
 use crate::atlas::space::{Space, distance};
-use crate::config::Benchmark;
+use crate::config::{Benchmark, Combine};
 use crate::store::publish;
 
 /// Mixtures nearer than this (total variation) are the same.
@@ -51,7 +51,8 @@ pub struct Pays {
     pub benchmark: Benchmark,
     /// Its value at the best mixture.
     pub best: Estimate,
-    /// Its value at today's.
+    /// Its value at today's mixture, or at the nearest that the search could say; of spaces that are searched one after the
+    /// other, the last one's.
     pub today: Estimate,
     /// The first less the second, of their joint distribution.
     pub difference: Estimate,
@@ -124,25 +125,27 @@ impl Study {
             difference: estimate(differences[i]),
             better: better[i],
         };
+        let gain = objective.gain(&differences);
         let gains = |stage: &Stage<'_>| {
             let differences: Vec<Belief> = stage.standings.iter().map(|s| s.difference).collect();
             stage.learnt.objective.gain(&differences)
         };
-        let score = total(before.iter().map(gains).chain(last.score()));
+        let score = match self.search.combine {
+            Combine::Weighted => total(before.iter().map(gains).chain(last.score())),
+            // It is the least of the gains; least gains of several spaces do not add up to it.
+            Combine::Worst => gain,
+        };
         let today = last.learnt.space.today();
         let nearest = |stage: &Stage<'_>| {
             let space = stage.learnt.space;
             distance(&space.weights(space.today_point()), space.today())
         };
-        let tried = trials
-            .iter()
-            .find(|trial| distance(&trial.weights, weights) < SAME);
         let count = |of: &dyn Fn(&Learnt<'_>) -> usize| stages.iter().map(|s| of(&s.learnt)).sum();
         Best {
             mixture: BestMixture {
-                trial: tried.map(|trial| trial.number),
+                trial: tried(trials, weights),
                 score: estimate(score),
-                gain: estimate(objective.gain(&differences)),
+                gain: estimate(gain),
                 beats_today: objective.chance(&differences),
                 weights: weights.to_vec(),
             },
@@ -180,6 +183,14 @@ impl Stage<'_> {
     }
 }
 
+/// The first finished trial of a mixture.
+fn tried(trials: &[Trial], weights: &[f64]) -> Option<u32> {
+    let told = |trial: &&Trial| matches!(trial.outcome, Some(Outcome::Told(_)));
+    let mut told = trials.iter().filter(told);
+    let found = told.find(|trial| distance(&trial.weights, weights) < SAME);
+    found.map(|trial| trial.number)
+}
+
 /// The sum of independent beliefs.
 fn total(beliefs: impl Iterator<Item = Belief>) -> Belief {
     let (mut mean, mut variance) = (0.0, 0.0);
@@ -193,4 +204,32 @@ fn total(beliefs: impl Iterator<Item = Belief>) -> Belief {
 
 fn estimate(Belief { mean, deviation }: Belief) -> Estimate {
     Estimate { mean, deviation }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_finished_trial_has_tried_a_mixture() {
+        let trial = |number, outcome| Trial {
+            number,
+            space: "joint".into(),
+            point: vec![0.4, 0.6],
+            weights: vec![0.4, 0.6],
+            seed: 1,
+            by: "ucb".into(),
+            predicted: std::collections::BTreeMap::new(),
+            outcome,
+        };
+        let told = Outcome::Told([("loss".to_owned(), 1.0)].into());
+        let trials = [
+            trial(1, None),
+            trial(2, Some(Outcome::Failed("out of memory".into()))),
+            trial(3, Some(told)),
+        ];
+        assert_eq!(tried(&trials[..2], &[0.4, 0.6]), None);
+        assert_eq!(tried(&trials, &[0.4, 0.6]), Some(3));
+        assert_eq!(tried(&trials, &[0.5, 0.5]), None);
+    }
 }

@@ -51,6 +51,23 @@ pub enum StudyError {
         /// What it is.
         value: f64,
     },
+    /// A metric that no run gives.
+    #[error(
+        "trial {number}: the metric `{name}` is {value:e}, beyond 1e100, which is no result: tell it as failed with --failed REASON"
+    )]
+    TooLarge {
+        /// The trial.
+        number: u32,
+        /// The metric.
+        name: String,
+        /// What it is.
+        value: f64,
+    },
+    /// What was learnt gives no mixture.
+    #[error(
+        "what was learnt of the runs gives shares that are no numbers, and nothing was written: look for metrics that cannot be right (madmix atlas status), and tell those runs as failed"
+    )]
+    NoMixture,
     /// A benchmark that is not among the metrics.
     #[error(
         "trial {number}: the metrics lack the benchmark `{name}`; there {}",
@@ -93,7 +110,7 @@ pub enum StudyError {
     #[error(transparent)]
     File(#[from] MixtureError),
     /// A file cannot be read or locked.
-    #[error("the study cannot be used: {0}")]
+    #[error("the study cannot be used")]
     Io(#[from] io::Error),
     /// A file cannot be written.
     #[error(transparent)]

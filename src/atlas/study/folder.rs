@@ -2,27 +2,32 @@
 //!
 //! ```text
 //! study.json             what is searched; never changes
-//! lock                   held by who proposes or tells; released when a process dies
+//! lock                   held for moments by who writes; released when a process dies
+//! proposing              held by who proposes, all the while
 //! trials/0001/trial.json      what was proposed; never changes
 //! trials/0001/outcome.json    what came of it; replaced only when asked to, and then kept as outcome.1.json, …
 //! ```
 //!
-//! A trial's folder without `trial.json` is what a killed process left: who proposes next fills it.
+//! `trial.json` is what makes a folder a trial. One without it is what a killed process left: if it is empty, who proposes
+//! next fills it; if there is anything in it, such as what was told of a run made elsewhere, its number is not used again.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Outcome, StudyError, Trial};
 use crate::atlas::lock::Lock;
+use crate::atlas::trial::LARGEST;
 use crate::config::Benchmark;
 use crate::store::{publish, read_regular};
 
 const FORMAT: u64 = 1;
 const RECORD: &str = "study.json";
 const LOCK: &str = "lock";
+const PROPOSING: &str = "proposing";
 const TRIALS: &str = "trials";
 const TRIAL: &str = "trial.json";
 const OUTCOME: &str = "outcome.json";
@@ -52,24 +57,44 @@ impl Folder {
     /// # Errors
     /// When the folder is of another search, or cannot be read or written.
     pub fn open(root: &Path, search: &Value) -> Result<Self, StudyError> {
+        fs_err::create_dir_all(root)?;
         let folder = Self {
             root: root.to_owned(),
         };
-        let path = root.join(RECORD);
-        fs_err::create_dir_all(root)?;
         // Two that begin at once must not each write theirs.
         let _lock = folder.lock()?;
-        let Some(Record {
-            format,
-            search: found,
-        }) = read::<Record>(&path)?
-        else {
+        if !folder.is_of(search)? {
+            let path = root.join(RECORD);
             let record = Record {
                 format: FORMAT,
                 search: search.clone(),
             };
             publish(&path, &written(&path, &record)?)?;
-            return Ok(folder);
+        }
+        Ok(folder)
+    }
+
+    /// The study at `root` as it stands, if there is one: nothing is made, locked or changed.
+    ///
+    /// # Errors
+    /// When the folder is of another search, or cannot be read.
+    pub fn look(root: &Path, search: &Value) -> Result<Self, StudyError> {
+        let folder = Self {
+            root: root.to_owned(),
+        };
+        folder.is_of(search)?;
+        Ok(folder)
+    }
+
+    /// Whether it is of this search; not while there is none, or only one that nothing rests on yet.
+    fn is_of(&self, search: &Value) -> Result<bool, StudyError> {
+        let path = self.root.join(RECORD);
+        let Some(Record {
+            format,
+            search: found,
+        }) = read::<Record>(&path)?
+        else {
+            return Ok(false);
         };
         if format != FORMAT {
             return Err(content(
@@ -80,16 +105,10 @@ impl Folder {
         let mut differences = Vec::new();
         differ("", Some(&found), Some(search), &mut differences);
         if differences.is_empty() {
-            return Ok(folder);
+            return Ok(true);
         }
-        if folder.trials()?.is_empty() {
-            // Nothing rests on it yet.
-            let record = Record {
-                format: FORMAT,
-                search: search.clone(),
-            };
-            publish(&path, &written(&path, &record)?)?;
-            return Ok(folder);
+        if self.trials()?.is_empty() {
+            return Ok(false);
         }
         let more = differences.len().saturating_sub(DIFFERENCES);
         differences.truncate(DIFFERENCES);
@@ -109,13 +128,22 @@ impl Folder {
         self.root.join(TRIALS).join(format!("{number:04}"))
     }
 
-    /// Waits until nobody else proposes or tells; the lock is given back when it is dropped, or the process dies.
+    /// Waits until nobody else proposes, which takes as long as learning does. Nobody who tells has to.
+    ///
+    /// # Errors
+    /// As [`Self::lock`], and when `stop` is set meanwhile.
+    pub fn proposing(&self, stop: Option<&AtomicBool>) -> Result<Lock, StudyError> {
+        let reason = "another madmix proposes in this study";
+        Ok(Lock::wait(&self.root.join(PROPOSING), reason, stop)?)
+    }
+
+    /// Waits until nobody else writes, which takes moments; the lock is given back when it is dropped, or the process dies.
     ///
     /// # Errors
     /// When the file cannot be made or locked.
     pub fn lock(&self) -> Result<Lock, StudyError> {
-        let reason = "another madmix proposes or tells in this study";
-        Ok(Lock::wait(&self.root.join(LOCK), reason)?)
+        let reason = "another madmix writes in this study";
+        Ok(Lock::wait(&self.root.join(LOCK), reason, None)?)
     }
 
     /// All trials that were proposed, by number, with what came of them.
@@ -149,26 +177,58 @@ impl Folder {
         Ok(Some(trial))
     }
 
-    /// Adds trials behind those there are, which gives them their numbers. Nobody else can meanwhile, as the lock is held.
+    /// Adds trials behind those there are, each made by `trial` with the number that it gets. Nobody else can meanwhile, as
+    /// the lock is held. What came of a trial is written first, so that it is never there without.
     ///
     /// # Errors
-    /// When a file cannot be read or written; what was added before stays.
-    pub fn add(&self, _held: &Lock, trials: Vec<Trial>) -> Result<Vec<Trial>, StudyError> {
-        let taken = |number: &u32| self.of_trial(*number).join(TRIAL).exists();
-        let mut free = (1_u32..).filter(|number| !taken(number));
-        let mut added = Vec::new();
-        for trial in trials {
-            let Some(number) = free.next() else { break };
-            let trial = Trial {
+    /// When a trial holds what is no number, or a file cannot be read or written; what was added before stays.
+    pub fn add<T>(
+        &self,
+        _held: &Lock,
+        of: Vec<T>,
+        trial: impl Fn(T, u32) -> Trial,
+    ) -> Result<Vec<Trial>, StudyError> {
+        let first = self.free()?;
+        let trials: Vec<Trial> = of
+            .into_iter()
+            .zip(first..)
+            .map(|(of, number)| Trial {
                 number,
-                outcome: None,
-                ..trial
-            };
-            let path = self.of_trial(number).join(TRIAL);
-            publish(&path, &written(&path, &trial)?)?;
-            added.push(trial);
+                ..trial(of, number)
+            })
+            .collect();
+        if trials.iter().any(|trial| !is_finite(trial)) {
+            return Err(StudyError::NoMixture);
         }
-        Ok(added)
+        for trial in &trials {
+            let folder = self.of_trial(trial.number);
+            if let Some(outcome) = &trial.outcome {
+                let path = folder.join(OUTCOME);
+                publish(&path, &written(&path, outcome)?)?;
+            }
+            let path = folder.join(TRIAL);
+            let proposed = Trial {
+                outcome: None,
+                ..trial.clone()
+            };
+            publish(&path, &written(&path, &proposed)?)?;
+        }
+        Ok(trials)
+    }
+
+    /// The number behind all that were used.
+    fn free(&self) -> Result<u32, StudyError> {
+        for number in self.numbers()?.into_iter().rev() {
+            let path = self.of_trial(number);
+            for entry in fs_err::read_dir(&path)? {
+                // What is about to be published has a name that starts with a dot.
+                if !entry?.file_name().as_encoded_bytes().starts_with(b".") {
+                    let next = number.checked_add(1);
+                    return next.ok_or_else(|| content(&path, "there is no number behind".into()));
+                }
+            }
+        }
+        Ok(1)
     }
 
     /// Tells what came of a trial. All metrics have to be finite, and all `benchmarks` among them. The same may be told
@@ -206,7 +266,7 @@ impl Folder {
     /// Keeps an outcome that is about to be replaced.
     fn keep(&self, number: u32, outcome: &Outcome) -> Result<(), StudyError> {
         let of = |n: u32| self.of_trial(number).join(format!("outcome.{n}.json"));
-        let path = (1..).map(of).find(|path| !path.exists());
+        let path = (1..u32::MAX).map(of).find(|path| !path.exists());
         if let Some(path) = path {
             publish(&path, &written(&path, outcome)?)?;
         }
@@ -249,6 +309,14 @@ pub(super) fn check(
         });
     }
     let mut wanted = benchmarks.iter().map(|benchmark| &benchmark.name);
+    if let Some((name, value)) = metrics.iter().find(|(_, value)| value.abs() > LARGEST) {
+        let (name, value) = (name.clone(), *value);
+        return Err(StudyError::TooLarge {
+            number,
+            name,
+            value,
+        });
+    }
     match wanted.find(|name| !metrics.contains_key(*name)) {
         Some(name) => Err(StudyError::Lacking {
             number,
@@ -257,6 +325,14 @@ pub(super) fn check(
         }),
         None => Ok(()),
     }
+}
+
+/// JSON has no word for other numbers, and would say null.
+fn is_finite(trial: &Trial) -> bool {
+    let predicted = trial.predicted.values();
+    let predicted = predicted.flat_map(|predicted| [predicted.mean, predicted.deviation]);
+    let shares = trial.point.iter().chain(&trial.weights).copied();
+    shares.chain(predicted).all(f64::is_finite)
 }
 
 fn described(outcome: &Outcome) -> String {

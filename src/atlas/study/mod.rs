@@ -12,7 +12,9 @@ mod mixture;
 mod scores;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use serde_json::{Map, Value, json};
 
@@ -20,7 +22,7 @@ use super::cells::with_cells;
 use super::chance::Chance;
 use super::runner::{StudyProblem, Trials};
 use super::search::{Objective, Proposal, Rule, Run, Searcher, SoFar, rule};
-use super::space::{Space, SpaceError};
+use super::space::{Space, SpaceError, distance};
 use super::surrogate::{Fit, SURROGATES};
 use super::{Grid, Outcome, Predicted, Trial, proxy};
 use crate::config::{self, Benchmark, Config, Search};
@@ -33,6 +35,8 @@ pub use folder::Folder;
 pub const FOLDER: &str = "atlas/study";
 /// The file of a trial's mixture, in its folder.
 pub const MIXTURE: &str = "mixture.json";
+/// How far what is written down may be from what follows from it.
+const SAME: f64 = 1e-6;
 /// What chose a trial that was made elsewhere.
 pub const TOLD: &str = "told";
 
@@ -50,6 +54,8 @@ pub struct Study {
     fingerprint: String,
     fit: Option<&'static dyn Fit>,
     rule: Rule,
+    /// Ends waiting for others that propose.
+    stop: Option<Arc<AtomicBool>>,
 }
 
 /// What was learnt in one space.
@@ -72,13 +78,30 @@ impl Study {
     /// When the grid does not fit the config, no mixture keeps all bounds, or the folder is of another search or cannot be
     /// used.
     pub fn open(config: &Config, grid: &Grid) -> Result<Self, StudyError> {
+        Self::of(config, grid, Folder::open)
+    }
+
+    /// The study of a config as it stands, without making or changing anything: its trials can be read, and nothing be
+    /// proposed or told where there is no study yet.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn look(config: &Config, grid: &Grid) -> Result<Self, StudyError> {
+        Self::of(config, grid, Folder::look)
+    }
+
+    fn of(
+        config: &Config,
+        grid: &Grid,
+        folder: impl Fn(&Path, &Value) -> Result<Folder, StudyError>,
+    ) -> Result<Self, StudyError> {
         let atlas = config.atlas.clone().unwrap_or_default();
         let search = atlas.search;
         let spaces = Space::searched(grid, &search)?;
         let cells = with_cells(config, grid)?;
         let root = config.output.join(FOLDER);
         let searched = searched(&spaces, grid, &atlas.proxy);
-        let folder = Folder::open(&root, &searched)?;
+        let folder = folder(&root, &searched)?;
         let benchmarks = if atlas.benchmarks.is_empty() && atlas.proxy.command.is_empty() {
             proxy::builtin::benchmarks(grid)
         } else {
@@ -101,7 +124,17 @@ impl Study {
             // A config's names are checked when it is read.
             rule: rule(&search.acquisition).unwrap_or(Rule::Ucb),
             search,
+            stop: None,
         })
+    }
+
+    /// Waits for others that propose only until this is set.
+    #[must_use]
+    pub fn until_stopped(self, stop: Arc<AtomicBool>) -> Self {
+        Self {
+            stop: Some(stop),
+            ..self
+        }
     }
 
     /// Learns with something else than the config says.
@@ -140,12 +173,23 @@ impl Study {
         Ok(trials)
     }
 
-    /// Proposes `n` trials and writes them down, each with its mixture.
+    /// Whether what was told of a trial can be used: benchmarks may have been added since.
+    ///
+    /// # Errors
+    /// When a benchmark is missing, or no result.
+    pub fn check_told(&self, trial: &Trial) -> Result<(), StudyError> {
+        let told = trial.outcome.iter();
+        told.map(|outcome| folder::check(trial.number, outcome, &self.benchmarks))
+            .collect()
+    }
+
+    /// Proposes `n` trials and writes them down, each with its mixture. Others that propose wait for it; whoever tells does
+    /// not, and what is told meanwhile counts for the next proposals.
     ///
     /// # Errors
     /// When nothing can be learnt, no mixture is left, or the folder cannot be used.
     pub fn propose(&self, n: usize) -> Result<Vec<Trial>, StudyError> {
-        let lock = self.folder.lock()?;
+        let _proposing = self.folder.proposing(self.stop.as_deref())?;
         let before = self.trials()?;
         // What a process that was killed left out.
         for trial in &before {
@@ -158,12 +202,11 @@ impl Study {
             let proposals = self.searcher(stage)?.propose(&so_far, n)?;
             new.extend(proposals.into_iter().map(|proposal| (space, proposal)));
         }
-        let number = |i: usize| (before.len() + i + 1) as u64;
-        let trials = new.into_iter().enumerate();
-        let trials = trials
-            .map(|(i, (space, proposal))| self.trial(space, proposal, number(i)))
-            .collect();
-        let added = self.folder.add(&lock, trials)?;
+        let lock = self.folder.lock()?;
+        let added = self.folder.add(&lock, new, |(space, proposal), number| {
+            self.trial(space, proposal, number)
+        })?;
+        drop(lock);
         for trial in &added {
             self.write_mixture(trial)?;
         }
@@ -193,24 +236,27 @@ impl Study {
     /// When the mixture is not of this study's space, or the metrics cannot be used.
     pub fn tell_run(&self, weights: &[f64], outcome: &Outcome) -> Result<Trial, StudyError> {
         let (space, point) = self.placed(weights).map_err(StudyError::Mixture)?;
-        let lock = self.folder.lock()?;
-        let number = self.trials()?.len() + 1;
-        folder::check(number as u32, outcome, &self.benchmarks)?;
+        let checked = |number| folder::check(number, outcome, &self.benchmarks);
+        checked(
+            self.trials()?
+                .last()
+                .map_or(1, |trial| trial.number.saturating_add(1)),
+        )?;
         let proposal = Proposal {
             by: TOLD.into(),
             predicted: self.expected(space, &point)?,
             point,
         };
-        let trial = self.trial(space, proposal, number as u64);
-        let added = self.folder.add(&lock, vec![trial])?;
+        let lock = self.folder.lock()?;
+        let added = self
+            .folder
+            .add(&lock, vec![proposal], |proposal, number| Trial {
+                outcome: Some(outcome.clone()),
+                ..self.trial(space, proposal, number)
+            })?;
         drop(lock);
-        let mut trial = added.into_iter().next().ok_or(StudyError::NoTrial {
-            number: number as u32,
-            last: 0,
-        })?;
+        let trial = added.into_iter().next().ok_or(StudyError::NoMixture)?;
         self.write_mixture(&trial)?;
-        self.tell(trial.number, outcome)?;
-        trial.outcome = Some(outcome.clone());
         Ok(trial)
     }
 
@@ -241,7 +287,7 @@ impl Study {
         let (so_far, numbers) = self.so_far(space, trials)?;
         Ok(Learnt {
             space,
-            objective: self.searcher(stage)?.learn(&so_far.told)?,
+            objective: self.searcher(stage)?.learn(&so_far)?,
             runs: so_far.told.clone(),
             numbers,
             so_far,
@@ -311,7 +357,10 @@ impl Study {
 
     /// What was tried in a space, and the numbers of the trials that were told.
     fn so_far(&self, space: &Space, trials: &[Trial]) -> Result<(SoFar, Vec<u32>), StudyError> {
-        let mut so_far = SoFar::default();
+        let mut so_far = SoFar {
+            units: self.units(trials),
+            ..SoFar::default()
+        };
         let mut numbers = Vec::new();
         for trial in trials.iter().filter(|trial| trial.space == space.name()) {
             let point = trial.point.clone();
@@ -332,16 +381,19 @@ impl Study {
         Ok((so_far, numbers))
     }
 
-    fn trial(&self, space: &Space, proposal: Proposal, number: u64) -> Trial {
+    fn trial(&self, space: &Space, proposal: Proposal, number: u32) -> Trial {
+        // What overflowed says nothing.
+        let mut predicted = proposal.predicted;
+        predicted.retain(|_, of| of.mean.is_finite() && of.deviation.is_finite());
         Trial {
-            number: 0,
+            number,
             space: space.name().to_owned(),
             weights: space.weights(&proposal.point),
             point: proposal.point,
             // Of 31 bits, which every framework takes.
-            seed: Chance::of(self.seed, "proxy run", number).bits() >> 33,
+            seed: Chance::of(self.seed, "proxy run", number.into()).bits() >> 33,
             by: proposal.by,
-            predicted: proposal.predicted,
+            predicted,
             outcome: None,
         }
     }
@@ -361,13 +413,7 @@ impl Study {
                 trial.weights.len(),
                 space.cells().len()
             )),
-            Some(_) => {
-                let shares = trial.point.iter().chain(&trial.weights);
-                let mut wrong = shares.filter(|share| !(0.0..=1.0 + 1e-9).contains(*share));
-                wrong
-                    .next()
-                    .map(|share| format!("one of its shares is {share}"))
-            }
+            Some(space) => wrong_shares(space, trial),
         };
         match problem {
             None => Ok(()),
@@ -377,6 +423,23 @@ impl Study {
             }
         }
     }
+}
+
+/// What is wrong with a trial's shares, if anything is; it has as many as its space.
+fn wrong_shares(space: &Space, trial: &Trial) -> Option<String> {
+    let mut shares = trial.point.iter().chain(&trial.weights);
+    if let Some(share) = shares.find(|share| !(0.0..=1.0 + 1e-9).contains(*share)) {
+        return Some(format!("one of its shares is {share}"));
+    }
+    for (simplex, shares) in space.split(&trial.point) {
+        let sum: f64 = shares.iter().sum();
+        if (sum - 1.0).abs() > SAME {
+            let axis = simplex.axis.as_str();
+            return Some(format!("the {axis} shares of its point sum to {sum}"));
+        }
+    }
+    let off = distance(&space.weights(&trial.point), &trial.weights);
+    (off.is_nan() || off > SAME).then(|| "its weights are not those of its point".to_owned())
 }
 
 /// What has to stay the same for trials to be worth something to each other: the shares that are searched, the samples

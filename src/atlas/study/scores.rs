@@ -1,8 +1,9 @@
 //! One number for each finished run, without anything being learnt.
 
 use super::{Outcome, Study, StudyError, Trial};
+use crate::atlas::search::Unit;
 use crate::atlas::space::distance;
-use crate::config::{Combine, Goal};
+use crate::config::{Benchmark, Combine, Goal};
 
 /// Mixtures nearer than this (total variation) are the same.
 const SAME: f64 = 1e-6;
@@ -17,7 +18,7 @@ impl Study {
     pub fn scores(&self, trials: &[Trial]) -> Result<Vec<Option<f64>>, StudyError> {
         let today = self.today(trials);
         let mut columns = Vec::new();
-        for benchmark in &self.benchmarks {
+        for (benchmark, unit) in self.benchmarks.iter().zip(self.units(trials)) {
             let value = |trial: &Trial| -> Result<Option<f64>, StudyError> {
                 let Some(outcome @ Outcome::Told(metrics)) = &trial.outcome else {
                     return Ok(None);
@@ -26,21 +27,15 @@ impl Study {
                 Ok(metrics.get(&benchmark.name).copied())
             };
             let values = trials.iter().map(value).collect::<Result<Vec<_>, _>>()?;
-            let told: Vec<f64> = values.iter().copied().flatten().collect();
-            let n = told.len() as f64;
-            let mean = told.iter().sum::<f64>() / n.max(1.0);
-            let squares: f64 = told.iter().map(|value| (value - mean).powi(2)).sum();
-            let spread = (squares / (n - 1.0).max(1.0)).sqrt();
-            let unit = if spread > 0.0 { spread } else { 1.0 };
             let sign = match benchmark.goal {
                 Goal::Max => 1.0,
                 Goal::Min => -1.0,
             };
             let from = match self.search.combine {
-                Combine::Weighted => Some(mean),
+                Combine::Weighted => Some(unit.center),
                 Combine::Worst => today.and_then(|today| values[today]),
             };
-            let turned = |value: Option<f64>| Some(sign * (value? - from?) / unit);
+            let turned = |value: Option<f64>| Some(sign * (value? - from?) / unit.spread);
             columns.push(values.into_iter().map(turned).collect::<Vec<_>>());
         }
         let total: f64 = self
@@ -63,6 +58,22 @@ impl Study {
             }
         };
         Ok((0..trials.len()).map(score).collect())
+    }
+
+    /// What each benchmark is measured from and in: the same for all spaces, so that what they gain can be added.
+    pub(super) fn units(&self, trials: &[Trial]) -> Vec<Unit> {
+        let metrics = || {
+            let outcomes = trials.iter().map(|trial| &trial.outcome);
+            outcomes.filter_map(|outcome| match outcome {
+                Some(Outcome::Told(metrics)) => Some(metrics),
+                _ => None,
+            })
+        };
+        let unit = |benchmark: &Benchmark| {
+            let values = metrics().filter_map(|metrics| metrics.get(&benchmark.name).copied());
+            Unit::of(&values.collect::<Vec<_>>())
+        };
+        self.benchmarks.iter().map(unit).collect()
     }
 
     /// The first finished run of today's mixture.

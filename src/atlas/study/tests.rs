@@ -7,6 +7,8 @@ use crate::atlas::space::distance;
 use crate::atlas::testing::{PlainGp, grid};
 use crate::mix::Mixture;
 
+mod kept;
+
 const TARGET: [f64; 4] = [0.05, 0.6, 0.05, 0.3];
 
 fn config(output: &Path, more: &str) -> Config {
@@ -225,6 +227,41 @@ fn sequential_searches_concepts_then_tasks_and_multiplies() {
     assert!(product.point_of(&best.mixture.weights).is_ok());
     // The target has more of vqa than of anything else.
     assert!(best.mixture.weights[1] > 0.25, "{best:?}");
+}
+
+#[test]
+fn what_two_spaces_gain_is_in_one_unit() {
+    let out = tempfile::tempdir().unwrap();
+    let study = study(out.path(), "space = \"sequential\"");
+    // Concepts matter a hundred times as much as tasks.
+    let gives = |trial: &Trial| {
+        let of_concept = trial.weights[0] + trial.weights[1];
+        let of_task = trial.weights[0];
+        let (a, b) = (-10.0 * (of_concept - 0.6).powi(2), 0.1 * of_task);
+        Outcome::Told([("accuracy".to_owned(), a + b), ("loss".to_owned(), 0.1)].into())
+    };
+    for _ in 0..4 {
+        for trial in study.propose(5).unwrap() {
+            study.tell(trial.number, &gives(&trial)).unwrap();
+        }
+    }
+    let (best, trials) = (study.best().unwrap(), study.trials().unwrap());
+    let scores: Vec<f64> = study
+        .scores(&trials)
+        .unwrap()
+        .into_iter()
+        .flatten()
+        .collect();
+    let least = scores.iter().copied().fold(f64::MAX, f64::min);
+    let most = scores.iter().copied().fold(f64::MIN, f64::max);
+    // One scale for all: no gain is larger than what runs differ by, and a constant benchmark says nothing.
+    let (gain, score) = (best.mixture.gain.mean, best.mixture.score.mean);
+    assert!(gain > 0.0 && gain < most - least, "{gain} {scores:?}");
+    assert!(score > least && score < most + 1.0, "{score} {scores:?}");
+    let spread = study.units(&trials)[0].spread;
+    let accuracy = best.benchmarks[0].difference.mean;
+    // A weight of one of three.
+    assert!((gain - accuracy / spread / 3.0).abs() < 1e-6, "{gain}");
 }
 
 #[test]

@@ -83,9 +83,10 @@ fn descend(
         return None;
     }
     // Without a memory nothing is known of the scale: the first step has length 1 at most.
-    let mut length = match steps.is_empty() {
-        true => dot(&direction, &direction).sqrt().recip().min(1.0),
-        false => 1.0,
+    let mut length = if steps.is_empty() {
+        dot(&direction, &direction).sqrt().recip().min(1.0)
+    } else {
+        1.0
     };
     for _ in 0..HALVINGS {
         let x = point.x.iter().zip(&direction);
@@ -110,7 +111,9 @@ fn direction(gradient: &[f64], steps: &VecDeque<Step>) -> Vec<f64> {
     }
     if let Some(last) = steps.back() {
         let scale = (last.rho * dot(&last.gradient, &last.gradient)).recip();
-        q.iter_mut().for_each(|q| *q *= scale);
+        for q in &mut q {
+            *q *= scale;
+        }
     }
     for (step, factor) in steps.iter().zip(factors.into_iter().rev()) {
         let other = step.rho * dot(&step.gradient, &q);

@@ -1,4 +1,4 @@
-//! Linear regression on the shares, the baseline of RegMix (arXiv 2407.01492): ordinary least squares.
+//! Linear regression on the shares, the baseline of `RegMix` (arXiv 2407.01492): ordinary least squares.
 //!
 //! Shares sum to 1, so one direction is never seen, and early in a search most are not; weights there are 0, as in the
 //! solution of minimum norm. What a mixture has there is uncertain all the same: weights along it may be as large as those

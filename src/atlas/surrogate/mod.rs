@@ -57,19 +57,12 @@ impl Observations {
     /// Refuses what nothing can be learnt from; `needed` is at least 1.
     fn check(&self, surrogate: &'static str, needed: usize) -> Result<(), SurrogateError> {
         let (found, points) = (self.values.len(), self.points.len());
-        if found < needed {
-            return Err(SurrogateError::TooFew {
-                surrogate,
-                needed,
-                found,
-            });
-        }
         let fault = |run, problem| Err(SurrogateError::Observation { run, problem });
         if points != found {
             let problem = format!("there are {points} points for {found} values");
             return fault(points.min(found), problem);
         }
-        let shares = self.points[0].len();
+        let shares = self.points.first().map_or(0, Vec::len);
         for (run, (point, value)) in self.points.iter().zip(&self.values).enumerate() {
             if !value.is_finite() {
                 return fault(run, format!("its value is {value}"));
@@ -83,6 +76,13 @@ impl Observations {
             if let Some(share) = point.iter().find(|share| !sensible(share)) {
                 return fault(run, format!("a share of it is {share}"));
             }
+        }
+        if found < needed {
+            return Err(SurrogateError::TooFew {
+                surrogate,
+                needed,
+                found,
+            });
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Gradient-boosted trees, the better of RegMix's two regressions (arXiv 2407.01492), by the crate smartcore.
+//! Gradient-boosted trees, the better of `RegMix`'s two regressions (arXiv 2407.01492), by the crate smartcore.
 //!
 //! Trees have no variance of their own. Members learn without a tenth of the runs each: what each is wrong by on the runs
 //! that it has not seen is what a prediction is wrong by, and how they differ is how much of it more runs would mend (the
@@ -20,7 +20,7 @@ const MEMBERS: usize = 10;
 /// Runs that are needed.
 const NEEDED: usize = 4;
 
-/// Shallow trees and small steps, each on half of the runs: measured on RegMix's table, see the tests.
+/// Shallow trees and small steps, each on half of the runs: measured on the table of `RegMix`, see the tests.
 const TREES: usize = 300;
 const DEPTH: u16 = 4;
 const STEP: f64 = 0.05;

@@ -25,7 +25,7 @@ use crate::dataset::Dataset;
 use crate::extract::{DatasetWork, FailureLimit, Outcome, Placed, Preparer, ShardWork};
 use crate::media::Orientation;
 use crate::prompt::WordEncoder;
-use crate::store::{Matrix, Settings, Store};
+use crate::store::{Matrix, Settings, ShardState, Store, StoreError, folder_name};
 use crate::vlm::embed::Source;
 use crate::vlm::{TextScope, device};
 
@@ -137,6 +137,36 @@ impl Embeddings {
             Err(error) if error.is::<Stopped>() => Ok(None),
             embedded => embedded.map(Some),
         }
+    }
+
+    /// Sets the shards of datasets aside that were made of other samples or by another model than is wanted now: labelling
+    /// makes them anew.
+    pub(in crate::commands) fn set_others_aside(&self, wanted: &[Wanted]) -> Result<()> {
+        let store = Store::open(&self.folder)?;
+        for work in wanted.iter().map(|wanted| self.work(wanted)) {
+            // All shards in a folder are of one kind, so the first that is there speaks for them.
+            let mut looked_at = (0..work.shards()).map(|i| store.inspect(&work.key, &work.name, i));
+            let first = looked_at.find(|state| !matches!(state, Ok(ShardState::Absent)));
+            if !matches!(first, Some(Err(StoreError::OtherKey { .. }))) {
+                continue;
+            }
+            let folder = store.dataset_folder(&work.name);
+            let aside = self
+                .folder
+                .with_extension("old")
+                .join(folder_name(&work.name));
+            if aside.exists() {
+                fs_err::remove_dir_all(&aside)?;
+            }
+            fs_err::create_dir_all(self.folder.with_extension("old"))?;
+            fs_err::rename(&folder, &aside)?;
+            tracing::warn!(
+                "the embeddings of \"{}\" are of other samples or of another model and are made anew; the old ones are in {}",
+                work.name,
+                aside.display()
+            );
+        }
+        Ok(())
     }
 
     /// The vectors of words, of unit length, in the space of the pictures' vectors: each in "a photo of a …". `None`

@@ -15,9 +15,9 @@ use anyhow::{Context as _, Result};
 use clap::Subcommand;
 
 use super::{Ending, ground};
-use crate::atlas::StoredGrid;
-use crate::atlas::study::Study;
-use crate::config::Atlas;
+use crate::atlas::study::{Study, StudyError};
+use crate::atlas::{Grid, StoredGrid};
+use crate::config::{Atlas, Config};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -55,8 +55,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     }
 }
 
+/// The grid of a config, if it was labelled.
+fn stored_grid(config: &Config) -> Result<Option<StoredGrid>> {
+    let stored = StoredGrid::find(&config.output)?;
+    if let Some(stored) = &stored {
+        stored.check_config(config)?;
+    }
+    Ok(stored)
+}
+
 /// The search of a config that was labelled, and its settings.
 fn study(path: &Path) -> Result<(Study, Atlas)> {
+    opened(path, Study::open)
+}
+
+fn opened(
+    path: &Path,
+    open: impl Fn(&Config, &Grid) -> Result<Study, StudyError>,
+) -> Result<(Study, Atlas)> {
     let config = ground::plain_config(path)?;
     let missing = || {
         format!(
@@ -64,7 +80,7 @@ fn study(path: &Path) -> Result<(Study, Atlas)> {
             path.display()
         )
     };
-    let stored = StoredGrid::find(&config.output)?.with_context(missing)?;
-    let study = Study::open(&config, &stored.grid)?;
+    let stored = stored_grid(&config)?.with_context(missing)?;
+    let study = open(&config, &stored.grid)?;
     Ok((study, config.atlas.unwrap_or_default()))
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::atlas::replay::{Replay, Replayed, Strategy, Table};
 use crate::atlas::search::{ACQUISITIONS, Rule, rule};
 use crate::atlas::surrogate::SURROGATES;
-use crate::commands::{Ending, terminal};
+use crate::commands::{Ending, Usage, terminal, usage};
 use crate::config::Goal;
 use crate::report;
 
@@ -68,13 +68,16 @@ struct Json<'a> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
-    anyhow::ensure!(
-        arguments.mixtures.len() == arguments.metrics.len(),
-        "there are {} files of mixtures and {} of metrics: give --mixtures and --metrics equally often",
-        arguments.mixtures.len(),
-        arguments.metrics.len()
-    );
-    anyhow::ensure!(arguments.seeds > 0, "--seeds must be at least 1");
+    if arguments.mixtures.len() != arguments.metrics.len() {
+        return Err(usage(format!(
+            "there are {} files of mixtures and {} of metrics: give --mixtures and --metrics equally often",
+            arguments.mixtures.len(),
+            arguments.metrics.len()
+        )));
+    }
+    if arguments.seeds == 0 {
+        return Err(usage("--seeds must be at least 1"));
+    }
     let table = table(arguments)?;
     let replay = Replay {
         metric: arguments.metric.clone(),
@@ -88,9 +91,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         within: arguments.within,
     };
     let mut found = BTreeMap::new();
-    for name in names(&arguments.strategy) {
+    let strategies = names(&arguments.strategy).into_iter().map(|name| {
+        let strategy = strategy(&name)?;
+        Ok((name, strategy))
+    });
+    // All are known before the first begins.
+    for (name, strategy) in strategies.collect::<Result<Vec<_>>>()? {
         tracing::info!("{name}: {} searches", arguments.seeds);
-        let replayed = replay.run(&table, strategy(&name)?)?;
+        let replayed = replay.run(&table, strategy)?;
         found.insert(name, replayed);
     }
     let text = if arguments.json {
@@ -117,7 +125,7 @@ fn table(arguments: &Arguments) -> Result<Table> {
             None => table = Some(more),
             Some(table) => table
                 .extend(more)
-                .map_err(|problem| anyhow::anyhow!("{}: {problem}", mixtures.display()))?,
+                .map_err(|problem| usage(format!("{}: {problem}", mixtures.display())))?,
         }
     }
     table.context("there is no table")
@@ -152,11 +160,11 @@ fn strategy(name: &str) -> Result<Strategy> {
         let surrogates: Vec<&str> = SURROGATES.iter().map(|entry| entry.name).collect();
         let learning = ACQUISITIONS.iter().filter(|entry| entry.rule.learns());
         let acquisitions: Vec<&str> = learning.map(|entry| entry.name).collect();
-        format!(
+        Usage(format!(
             "there is no strategy \"{name}\": it is `random`, or one of {} with one of {} behind a slash",
             surrogates.join(", "),
             acquisitions.join(", ")
-        )
+        ))
     })
 }
 

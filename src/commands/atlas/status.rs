@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::study;
+use super::opened;
 use crate::atlas::study::Study;
 use crate::atlas::{Outcome, Trial};
 use crate::commands::{Ending, terminal};
@@ -61,10 +61,10 @@ impl Standing {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
-    let (study, settings) = study(&arguments.config)?;
+    let (study, settings) = opened(&arguments.config, Study::look)?;
     let trials = study.trials()?;
     let standing = Standing {
-        scores: study.scores(&trials)?,
+        scores: scores(&study, &trials)?,
         trials,
     };
     let text = if arguments.json {
@@ -82,6 +82,25 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     };
     terminal::print(text)?;
     Ok(Ending::Done)
+}
+
+/// The scores of all trials that have what it takes; the others are named.
+fn scores(study: &Study, trials: &[Trial]) -> Result<Vec<Option<f64>>> {
+    let mut usable = trials.to_vec();
+    let mut lacking = Vec::new();
+    for trial in &mut usable {
+        if let Err(problem) = study.check_told(trial) {
+            trial.outcome = None;
+            lacking.push(problem);
+        }
+    }
+    if let Some(problem) = lacking.first() {
+        tracing::warn!(
+            "{} of the runs that are told cannot be compared: {problem}. `madmix atlas tell … --replace` takes what is missing",
+            lacking.len()
+        );
+    }
+    Ok(study.scores(&usable)?)
 }
 
 fn described(study: &Study, standing: &Standing, search: &Search) -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use super::study;
 use crate::atlas::Outcome;
 use crate::atlas::proxy::command::metrics;
 use crate::atlas::study::Study;
-use crate::commands::{Ending, terminal};
+use crate::commands::{Ending, Usage, terminal, usage};
 use crate::store::read_regular;
 
 /// A mixture of a hundred thousand cells has less.
@@ -45,10 +45,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         arguments.what.iter().partition(|word| word.contains('='));
     let outcome = outcome(arguments, &study, &values)?;
     if let Some(path) = &arguments.mixture {
-        ensure!(
-            numbers.is_empty(),
-            "a trial has its mixture: leave out either its number or --mixture"
-        );
+        if !numbers.is_empty() {
+            return Err(usage(
+                "a trial has its mixture: leave out either its number or --mixture",
+            ));
+        }
         let weights = weights(path, &study)?;
         let trial = study
             .tell_run(&weights, &outcome)
@@ -57,11 +58,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
         return Ok(Ending::Done);
     }
     let [number] = numbers[..] else {
-        bail!("name one trial by its number, or a run made elsewhere by --mixture FILE");
+        return Err(usage(
+            "name one trial by its number, or a run made elsewhere by --mixture FILE",
+        ));
     };
-    let number = number
-        .parse()
-        .with_context(|| format!("`{number}` is neither the number of a trial nor NAME=VALUE"))?;
+    let number = number.parse().with_context(|| {
+        Usage(format!(
+            "`{number}` is neither the number of a trial nor NAME=VALUE"
+        ))
+    })?;
     if arguments.replace {
         study.tell_instead(number, &outcome)?;
     } else {
@@ -78,47 +83,48 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
 
 fn outcome(arguments: &Arguments, study: &Study, values: &[&String]) -> Result<Outcome> {
     if let Some(reason) = &arguments.failed {
-        ensure!(values.is_empty(), "a run that failed has no metrics");
+        if !values.is_empty() {
+            return Err(usage("a run that failed has no metrics"));
+        }
         return Ok(Outcome::Failed(reason.clone()));
     }
-    let mut found = BTreeMap::new();
-    if let Some(path) = &arguments.metrics {
-        ensure!(path.exists(), "there is no {}", path.display());
-        let names = study
-            .benchmarks()
-            .iter()
-            .map(|benchmark| benchmark.name.as_str());
-        // What is given as NAME=VALUE need not be in the file.
-        let given = |name: &&str| {
-            !values
-                .iter()
-                .any(|value| value.split_once('=').is_some_and(|(n, _)| n == *name))
-        };
-        let read = metrics::read(path, names.filter(given));
-        found = read.map_err(|problem| anyhow::anyhow!("{problem}"))?;
+    if arguments.metrics.is_none() && values.is_empty() {
+        return Err(usage(
+            "say what came of it: --metrics FILE, NAME=VALUE, or --failed REASON",
+        ));
     }
+    let mut given = BTreeMap::new();
     for value in values {
+        // A name may hold a =, and a number does not.
         let (name, text) = value.rsplit_once('=').unwrap_or((value.as_str(), ""));
         let number: f64 = text
             .trim()
             .parse()
-            .with_context(|| format!("metric `{name}`: `{text}` is no number"))?;
-        found.insert(name.trim().to_owned(), number);
+            .with_context(|| Usage(format!("metric `{name}`: `{text}` is no number")))?;
+        given.insert(name.trim().to_owned(), number);
     }
-    ensure!(
-        arguments.metrics.is_some() || !values.is_empty(),
-        "say what came of it: --metrics FILE, NAME=VALUE, or --failed REASON"
-    );
+    let mut found = BTreeMap::new();
+    if let Some(path) = &arguments.metrics {
+        if !path.exists() {
+            return Err(usage(format!("there is no {}", path.display())));
+        }
+        let benchmarks = study.benchmarks().iter();
+        let names = benchmarks.map(|benchmark| benchmark.name.as_str());
+        // What is given as NAME=VALUE need not be in the file.
+        let read = metrics::read(path, names.filter(|name| !given.contains_key(*name)));
+        found = read.map_err(|problem| usage(problem.to_string()))?;
+    }
+    found.extend(given);
     Ok(Outcome::Told(found))
 }
 
 /// The shares of the cells in a file, in the order of the grid.
 fn weights(path: &Path, study: &Study) -> Result<Vec<f64>> {
     let no_mixture = || {
-        format!(
+        Usage(format!(
             "{} is no mixture: a mixture.json, or JSON such as {{\"chart × ocr\": 0.5, …}}",
             path.display()
-        )
+        ))
     };
     let bytes = read_regular(path, MAX_BYTES)?.with_context(no_mixture)?;
     let value: Value = serde_json::from_slice(&bytes).with_context(no_mixture)?;
@@ -135,7 +141,10 @@ fn weights(path: &Path, study: &Study) -> Result<Vec<f64>> {
             for (name, share) in value.as_object().with_context(no_mixture)? {
                 let share = share.as_f64();
                 let share = share.with_context(|| {
-                    format!("{}: the share of \"{name}\" is no number", path.display())
+                    Usage(format!(
+                        "{}: the share of \"{name}\" is no number",
+                        path.display()
+                    ))
                 })?;
                 shares.push((name, share));
             }

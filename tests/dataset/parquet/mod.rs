@@ -320,6 +320,16 @@ fn a_picture_may_be_null_at_every_level() {
 }
 
 #[test]
+fn rows_say_where_they_were_taken_from() {
+    let fixture = fixture("onevision");
+    let rows = fixture.open();
+    for index in 0..3 {
+        let source = rows.read(index).unwrap().data_source;
+        assert_eq!(source, Some(format!("source({index},x)")));
+    }
+}
+
+#[test]
 fn filters_read_what_they_ask_for() {
     let kept = |name, filter| kept(&content(name), filter);
     assert_eq!(

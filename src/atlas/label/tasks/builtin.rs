@@ -1,4 +1,4 @@
-//! The rules that come along, for what people ask of pictures in English and in the notations of the known trainers.
+//! The rules that come along, for what people ask of pictures in English, some of it in Chinese, and in the notations of the known trainers.
 //!
 //! A rule fits a sample when it fits at least half of its exchanges: collections like LLaVA's put many short questions
 //! about one picture into one row, and one odd question does not change what the row teaches.
@@ -89,14 +89,22 @@ macro_rules! pattern {
 
 // [0.12, 0.3, 0.4, 0.5] and (120, 33), (410, 220) of corners; the tokens of Qwen-VL, InternVL, Kosmos and PaliGemma.
 pattern!(
+    UNIT_BOX,
+    r"[\[(]\s*(?:0?\.\d+|[01](?:\.\d*)?)(?:\s*,\s*(?:0?\.\d+|[01](?:\.\d*)?)){3}\s*[\])]"
+);
+pattern!(
     BOX,
-    r"(?i)[\[(]\s*(?:0?\.\d+|[01](?:\.\d*)?)(?:\s*,\s*(?:0?\.\d+|[01](?:\.\d*)?)){3}\s*[\])]",
-    r"|<box>|<\|box_start\|>|<bbox>|(?:<loc\d+>\s*){4}|<patch_index_\d+>",
+    r"(?i)<box>|<\|box_start\|>|<bbox>|(?:<loc\d+>\s*){4}|<patch_index_\d+>",
     r#"|"bbox(?:_2d)?"\s*:\s*\["#
 );
 pattern!(
     PIXEL_BOX,
     r"[\[(]\s*\d{1,4}(?:\.\d+)?(?:\s*,\s*\d{1,4}(?:\.\d+)?){3}\s*[\])]"
+);
+// Where to click on a screen.
+pattern!(
+    POINT,
+    r"^\s*[\[(]\s*0?\.\d+\s*,\s*0?\.\d+\s*[\])]\.?\s*$|<point[ >]|<\|point_start\|>"
 );
 pattern!(
     PLACE,
@@ -110,6 +118,11 @@ pattern!(
     OPTION,
     r"(?m)^\s*(?:\(?[A-H][.):]|[A-H]\s*[-–]|\([A-Ha-h]\)|[1-8]\))\s*\S"
 );
+// Behind a question or a word for them, in one line.
+pattern!(
+    OPTIONS_INLINE,
+    r"(?is)(?:\?|\b(?:options|choices|answers)\b).*(?:\(A\)|\bA[.):])\s*[^\s(].*(?:\(B\)|\bB[.):])\s*[^\s(]"
+);
 pattern!(
     READ,
     r"(?i)\breference ocr tokens?\b|\bocr\b|\btranscri(?:be|ption|pt)\b",
@@ -118,23 +131,34 @@ pattern!(
     r"|\bwhat (?:is|was|'s) (?:written|printed|said)\b|\b(?:is|are) (?:written|printed|typed)\b",
     r"|\bwhat does (?:the|this|that|it)\b.*\b(?:say|read)\b",
     r"|\b(?:extract|recogni[sz]e|spell out|list|copy|type|write out|provide|output) (?:all )?(?:the |any )?(?:\w+ )?(?:text|words|characters|formula|equation)\b",
-    r"|\btext (?:in|on|of|from|that appears|content)\b"
+    r"|\btext (?:in|on|of|from|that appears|content)\b",
+    r"|[图片像面牌志签上中里]的?(?:所有|全部)?(?:文字|文本|字样)|识别.{0,8}[文字]|写(?:了|着|的是)什么"
 );
 pattern!(
     CONVERT,
-    r"(?i)\b(?:convert|parse|turn|transform|render|rewrite|extract)\b.*\b(?:table|markdown|html|latex|csv|json|xml|code|text)\b"
+    r"(?i)\b(?:convert|parse|transform|render|rewrite|extract|turn\b.*\binto)\b.*\b(?:table|markdown|html|latex|csv|json|xml|code|text)\b",
+    r"|\b(?:generate|produce|reconstruct)\b.*\b(?:table|markdown|html|latex|csv|json|xml)\b"
 );
 pattern!(
     DESCRIBE,
     r"(?i)\bdescri(?:be|ption|ptive)\b|\bcaption\b|\bwhat do you see\b|\btell me (?:about|what)\b",
     r"|\bwhat(?:'s| is| are)? (?:is )?(?:shown|depicted|displayed|visible|happening|going on|this (?:photo|image|picture|video) about)\b",
     r"|\b(?:summari[sz]e|analy[sz]e|explain|portray|narrate|recount|detail) (?:the |this |what )?(?:\w+ )?(?:contents?|image|picture|photo|scene|visual|video|clip)\b",
-    r"|\bwrite (?:a|an|down)\b.*\b(?:image|picture|photo|scene|video)\b|\bexplain the visual content\b"
+    r"|\bwrite (?:a|an|down)\b.*\b(?:image|picture|photo|scene|video)\b|\bexplain the visual content\b",
+    r"|\b(?:give|offer|share|relay|render|create|provide|present|compose|craft|deliver)\b[^?\n]{0,40}",
+    r"\b(?:explanation|interpretation|account|summary|narrative|overview|rundown|analysis|portrayal|depiction)\b[^?\n]{0,30}",
+    r"\b(?:image|picture|photo|photograph|scene|snapshot|visual|video|clip)\b",
+    r"|\b(?:elaborate on|(?:take|walk|guide) me through)\b[^?\n]{0,40}\b(?:image|picture|photo|scene|video)\b",
+    r"|\b(?:key|main) elements (?:in|of) (?:the|this)\b",
+    r"|描述|描绘|(?:展示|显示|描写)了什么"
 );
 pattern!(
     STEPS,
-    r"(?i)\bstep \d|\bsteps?:|\btherefore\b|\bthus\b|\bhence\b|\bso the answer\b|\bthe answer is\b|\bthe final answer\b|\\boxed|<think>",
-    r"|\d\s*(?:[-+*/×·÷^]|x|\\times|\\cdot|\\frac)\s*\d[^=\n]*=|\bso\b[^.]*="
+    r"(?i)\bstep \d|\bsteps?:|\btherefore\b|\bthus\b|\bhence\b|\bso the answer\b|\bthe answer is\b|\bthe final answer\b|\\boxed|<think>"
+);
+pattern!(
+    ARITHMETIC,
+    r"(?i)\d\s*(?:[-+*/×·÷^]|x|\\times|\\cdot|\\frac)\s*\d[^=\n]*=|\bso\b[^.]*="
 );
 pattern!(
     REASON,
@@ -146,7 +170,10 @@ pattern!(
 );
 
 fn boxes(text: &str, place: bool) -> usize {
-    let found = BOX.find_iter(text).count();
+    // Four numbers are a vector as well, unless places are talked of or they are fractions.
+    let unit = UNIT_BOX.find_iter(text);
+    let unit = unit.filter(|found| place || found.as_str().contains('.'));
+    let found = unit.count() + BOX.find_iter(text).count();
     if found == 0 && place {
         PIXEL_BOX.find_iter(text).count()
     } else {
@@ -167,12 +194,13 @@ fn several_boxes(exchange: &Exchange) -> bool {
 fn a_box(exchange: &Exchange) -> bool {
     let place = speaks_of_places(exchange);
     boxes(&exchange.assistant, place) + boxes(&exchange.user, place) > 0
+        || POINT.is_match(&exchange.assistant)
         || exchange.user.contains("<ref>")
         || exchange.assistant.contains("<ref>")
 }
 
 fn options(exchange: &Exchange) -> bool {
-    OPTION.find_iter(&exchange.user).count() >= 2
+    OPTION.find_iter(&exchange.user).count() >= 2 || OPTIONS_INLINE.is_match(&exchange.user)
 }
 
 /// A long answer in prose to what is no question.
@@ -184,7 +212,9 @@ fn unasked(exchange: &Exchange) -> bool {
 
 fn steps(exchange: &Exchange) -> bool {
     let words = exchange.answer_words();
-    STEPS.is_match(&exchange.assistant) && words > 3
+    // "The answer is 23." is an answer and no more.
+    ARITHMETIC.is_match(&exchange.assistant) && words > 3
+        || STEPS.is_match(&exchange.assistant) && words > SHORT
         || REASON.is_match(&exchange.user) && words > SHORT
 }
 

@@ -1,5 +1,6 @@
 //! A conversation as questions with their answers.
 
+use crate::atlas::label::is_unspaced;
 use crate::dataset::{IMAGE_PLACEHOLDER, Role, Turn, VIDEO_PLACEHOLDER};
 
 /// What the user says, and what the assistant says to it.
@@ -11,9 +12,14 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// Words of the answer.
+    /// Words of the answer; each sign of scripts that are written without spaces is one.
     pub(super) fn answer_words(&self) -> usize {
-        self.assistant.split_whitespace().count()
+        let words = |run: &str| {
+            let signs = run.chars().filter(|c| is_unspaced(*c)).count();
+            let others = signs == 0 || run.chars().any(|c| c.is_alphanumeric() && !is_unspaced(c));
+            signs + usize::from(others)
+        };
+        self.assistant.split_whitespace().map(words).sum()
     }
 }
 

@@ -127,6 +127,76 @@ fn what_comes_along_knows_the_usual_tasks() {
 }
 
 #[test]
+fn the_prompts_of_well_known_collections_set_the_tasks_that_they_are_for() {
+    let rules = rules("");
+    let long = "There is a dog on the grass. ".repeat(10);
+    for prompt in [
+        "Offer a succinct explanation of the picture presented.",
+        "Share a concise interpretation of the image provided.",
+        "Relay a brief, clear account of the picture shown.",
+        "Render a clear and concise summary of the photo.",
+        "Create a compact narrative representing the image presented.",
+        "Give a short and clear explanation of the subsequent image.",
+        "What are the key elements in this picture?",
+        "Can you elaborate on the elements of the picture provided?",
+        "Could you take me through the visual content of this image?",
+        "Give an elaborate explanation of the image you see",
+        "请描述这张图片",
+    ] {
+        for answer in ["a dog on the grass", long.as_str()] {
+            let found = task(&rules, &sample(&[prompt, answer]));
+            assert_eq!(found, "captioning", "{prompt}");
+        }
+    }
+    for (turns, expected) in [
+        (
+            [
+                "Which state is farthest north?\nContext: N/A\nOptions: (A) West Virginia (B) Louisiana (C) Arizona",
+                "The answer is A.",
+            ],
+            "multiple choice",
+        ),
+        (
+            ["What number is on the jersey?", "The answer is 23."],
+            "vqa",
+        ),
+        (
+            [
+                "If you turn to the table, what is the value in the last row?",
+                "12",
+            ],
+            "vqa",
+        ),
+        (["Turn the chart into a table.", "| a | b |"], "ocr"),
+        (
+            ["Generate underlying data table of the figure", "a | 1"],
+            "ocr",
+        ),
+        (["What is the vector?", "[1, 0, 0, 1]"], "vqa"),
+        (
+            ["Where is it? Give the bounding box.", "[0, 0, 1, 1]"],
+            "grounding",
+        ),
+        (
+            ["In this screen, where is \"Save\"?", "(0.53, 0.12)"],
+            "grounding",
+        ),
+        (["图中的文字是什么？", "出口"], "ocr"),
+        (["请用文字回答：有几只鸟？", "三只"], "vqa"),
+    ] {
+        assert_eq!(task(&rules, &sample(&turns)), expected, "{turns:?}");
+    }
+    // Signs of scripts without spaces are counted as words.
+    let chinese = "草地上有一只狗在跑。".repeat(10);
+    let found = task(&rules, &sample(&["狗在做什么？", &chinese])).to_owned();
+    assert_eq!(found, "long answer");
+    assert_eq!(
+        task(&rules, &sample(&["这张图片展示了什么？", &chinese])),
+        "captioning"
+    );
+}
+
+#[test]
 fn half_of_the_exchanges_decide() {
     let rules = rules("");
     let mixed = [

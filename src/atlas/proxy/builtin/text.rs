@@ -1,5 +1,6 @@
 //! Words as numbers, without a vocabulary: by their hashes.
 
+use crate::atlas::label::is_unspaced;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// How many numbers a text becomes.
@@ -11,12 +12,11 @@ const MAX_WORDS: usize = 512;
 
 /// The words of a text: runs of letters and digits, and each sign of scripts that are written without spaces.
 fn words(text: &str) -> impl Iterator<Item = String> {
-    let unspaced = |c: char| matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}');
     text.split(|c: char| !c.is_alphanumeric())
-        .flat_map(move |run| {
-            run.split_inclusive(unspaced).flat_map(move |piece| {
+        .flat_map(|run| {
+            run.split_inclusive(is_unspaced).flat_map(|piece| {
                 // A run of letters may end with one sign.
-                let at = piece.char_indices().last().filter(|(_, c)| unspaced(*c));
+                let at = piece.char_indices().last().filter(|(_, c)| is_unspaced(*c));
                 let (letters, sign) = piece.split_at(at.map_or(piece.len(), |(at, _)| at));
                 [letters, sign]
             })

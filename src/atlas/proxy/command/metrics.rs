@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::atlas::trial::LARGEST;
 use crate::printable::printable;
 
 /// Bytes of a file of metrics; lmms-eval's with all of its settings have some hundred thousand.
@@ -119,6 +120,15 @@ fn parse(text: &str) -> Result<Numbers, String> {
     Ok(numbers)
 }
 
+/// A number, or NaN where no run gives such a one.
+fn finite(value: f64) -> f64 {
+    if value.abs() <= LARGEST {
+        value
+    } else {
+        f64::NAN
+    }
+}
+
 fn collect(prefix: &str, value: &Value, numbers: &mut Numbers) {
     match value {
         Value::Object(object) => {
@@ -133,7 +143,10 @@ fn collect(prefix: &str, value: &Value, numbers: &mut Numbers) {
             }
         }
         Value::Number(number) => {
-            numbers.insert(prefix.to_owned(), number.as_f64().unwrap_or(f64::NAN));
+            numbers.insert(
+                prefix.to_owned(),
+                finite(number.as_f64().unwrap_or(f64::NAN)),
+            );
         }
         Value::Null => {
             numbers.insert(prefix.to_owned(), f64::NAN);
@@ -174,7 +187,7 @@ fn csv(text: &str) -> Result<Numbers, String> {
         .filter(|line| !line.trim().is_empty())
         .map(fields)
         .collect();
-    let number = |field: &str| field.trim().parse::<f64>().ok();
+    let number = |field: &str| field.trim().parse::<f64>().ok().map(finite);
     let Some((header, values)) = rows.split_first() else {
         return Err("it is empty".into());
     };
@@ -321,6 +334,9 @@ mod tests {
         let problem = read("{\"b\": 1, \"c\": {\"d\": 2}}").unwrap_err();
         assert!(problem.contains("no \"a\"; it has b, c/d"), "{problem}");
         assert!(read("{\"a\": NaN}").unwrap_err().contains("finite"));
+        for text in ["{\"a\": 1e200}", "a,b\n-1e101,1\n"] {
+            assert!(read(text).unwrap_err().contains("finite"), "{text}");
+        }
         let metrics = read("{\"a\": 1.5, \"b\": NaN}").unwrap();
         assert_eq!(metrics, BTreeMap::from([("a".to_owned(), 1.5)]));
     }

@@ -38,7 +38,9 @@ fn study() -> (tempfile::TempDir, Folder) {
 
 fn add(folder: &Folder, trials: usize) -> Vec<u32> {
     let lock = folder.lock().unwrap();
-    let added = folder.add(&lock, vec![trial(); trials]).unwrap();
+    let added = folder
+        .add(&lock, vec![trial(); trials], |trial, _| trial)
+        .unwrap();
     added.iter().map(|trial| trial.number).collect()
 }
 

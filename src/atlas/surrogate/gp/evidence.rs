@@ -132,16 +132,15 @@ impl Evidence<'_> {
         let moved = &points * &pulls;
         let mut gradient = vec![0.0; d + SHARED];
         for (i, sum) in sums.iter().enumerate() {
-            let columns = points
-                .column(i)
-                .into_iter()
-                .zip(moved.column(i).into_iter());
-            for (gradient, (own, moved)) in gradient.iter_mut().zip(columns) {
+            let (own, moved) = (points.column(i), moved.column(i));
+            for (gradient, (own, moved)) in gradient.iter_mut().zip(own.iter().zip(&moved)) {
                 *gradient += own * (sum * own - moved);
             }
         }
         gradient[d] = gradient[..d].iter().sum::<f64>() * LENGTH.1;
-        gradient[..d].iter_mut().for_each(|g| *g *= OWN_LENGTH.1);
+        for gradient in &mut gradient[..d] {
+            *gradient *= OWN_LENGTH.1;
+        }
         gradient[d + 1] = 0.5 * signal * SIGNAL.1;
         gradient[d + 2] = 0.5 * diagonal * h.noise * NOISE.1;
         gradient[d + 3] = by_skew * SKEW.1;

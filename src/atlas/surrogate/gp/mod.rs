@@ -4,6 +4,11 @@
 //! The paper (arXiv 2604.14198) searches with a Gaussian process and does not publish its kernel; this one is our
 //! choice. Values are modelled standardised and with their skew taken out (see [`warp`]), so that errors and noise may be
 //! larger where a benchmark fares worse.
+//!
+//! On the runs that `RegMix` published, taught by the first 128 of them, the 90 % band holds 85 to 95 % of the held-out
+//! runs for 12 of 13 losses (78 % for `wikipedia_en`). Which runs it is taught by moves that by 4 points either way, and
+//! the runs 257 to 384 of that table scatter up to twice as much as the others and as those that were held out: taught by
+//! all of them, the band holds up to 99 %.
 
 mod evidence;
 mod kernel;

@@ -46,7 +46,11 @@ impl Project {
         }
         let many: Vec<_> = (0..70).map(|i| picture(names[i % 5])).collect();
         let few = [
-            row(&json!({"content": "<image><image>?", "images": ["wide.png", "tall.png"]})),
+            row(&json!({
+                "content": "<image><video><image>?",
+                "images": ["wide.png", "tall.png"],
+                "videos": [["small.png", "small.png", "small.png"]],
+            })),
             row(&json!({"content": "<video>?", "videos": [["wide.png", "wide.png", "wide.png"]]})),
             picture("gone.png"),
         ];
@@ -162,6 +166,13 @@ fn only_what_is_missing_is_made_again_and_to_the_same_bytes() {
     let stop = AtomicBool::new(false);
     let refused = project.open().embed(&other, false, &stop).unwrap_err();
     assert!(refused.to_string().contains("made from something else"));
+    // Labelling makes them anew; those that fit stay.
+    project.open().set_others_aside(&wanted).unwrap();
+    assert_eq!(project.shards("a").len(), 2);
+    project.open().set_others_aside(&other).unwrap();
+    let aside = project.config.output.join("atlas/embeddings.old/a");
+    assert_eq!(fs_err::read_dir(aside).unwrap().count(), 2);
+    assert_eq!(embed(&mut project.open(), &other)[0].vectors.rows(), 70);
 }
 
 #[test]

@@ -98,6 +98,7 @@ pub(super) fn labelled(
             let mut label = read.labels.get(i);
             if *pictured {
                 if vectors.next_if_eq(&&label.index).is_none() {
+                    labels.unembedded.push(label.index);
                     continue;
                 }
                 label.concept = clustering.labels[place];

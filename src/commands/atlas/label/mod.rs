@@ -11,7 +11,8 @@ mod sheet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -19,13 +20,14 @@ use serde_json::json;
 
 use self::read::{Opened, Read};
 use super::embed::{Embeddings, Wanted};
-use crate::atlas::StoredGrid;
 use crate::atlas::embed::Embedded;
 use crate::atlas::label::kmeans::Vectors;
 use crate::atlas::label::tasks::Rules;
 use crate::atlas::label::{
     self, Concepts, Findings, Labelled, Meaning, Merged, Summary, labels_path,
 };
+use crate::atlas::lock::Lock;
+use crate::atlas::{GridError, StoredGrid};
 use crate::commands::aggregate::FAILURES;
 use crate::commands::ground::{self, FileBars, Ground, in_config};
 use crate::commands::{Ending, stop, terminal};
@@ -36,7 +38,9 @@ use crate::report::{concepts_html, labels_text};
 use crate::store::publish;
 
 /// Goes up when other labels come of the same data and settings.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// Between two looks whether another process is done.
+const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -97,6 +101,9 @@ pub(super) fn labels(
     let words = concepts::words(atlas.concepts.words.as_deref())
         .map_err(|error| in_config(path, format!("{error:#}")))?;
     let rules = Rules::new(&atlas.tasks).map_err(|error| in_config(path, error.to_string()))?;
+    let Some(_lock) = lock(&config.output, stop)? else {
+        return Ok(None);
+    };
     let opened = open(&ground)?;
     let mut embeddings = Embeddings::open(config, path)?;
     let settings = json!({
@@ -106,7 +113,6 @@ pub(super) fn labels(
         "tasks": atlas.tasks,
         "min_cell": atlas.min_cell,
         "seed": atlas.seed,
-        "budget": atlas.search.budget,
         "embeddings": embeddings.fingerprint(),
         "checkpoint": checkpoint,
         "extraction": extract::settings(
@@ -120,10 +126,15 @@ pub(super) fn labels(
     })
     .to_string();
     let fingerprint = fingerprint(&settings, config, &opened);
-    if let Some(summary) = unchanged(config, &fingerprint)
-        && !retry_failed
-    {
+    if !retry_failed && let Some((mut summary, stored)) = unchanged(config, &fingerprint, &opened) {
         tracing::info!("nothing has changed: the labels are those of this data and these settings");
+        if stored.check_config(config).is_err() {
+            // What comes of it is the same, as when data were moved.
+            StoredGrid::new(stored.grid, fingerprint)
+                .of_config(config)
+                .publish(&config.output)?;
+        }
+        summary.set_budget(atlas.search.budget);
         return Ok(Some(summary));
     }
     let preparer = ground.preparer()?;
@@ -157,6 +168,7 @@ impl Labeller<'_> {
         // Before hours of embedding.
         within(&failures)?;
         let wanted: Vec<Wanted> = self.opened.iter().zip(&read).map(wanted).collect();
+        embeddings.set_others_aside(&wanted)?;
         let Some(mut embedded) = embeddings.embed(&wanted, retry, self.stop)? else {
             return Ok(None);
         };
@@ -214,6 +226,11 @@ impl Labeller<'_> {
             merged: &merged,
         };
         let output = &self.config.output;
+        let unsound = |reason| GridError::Unusable {
+            path: StoredGrid::path(output),
+            reason,
+        };
+        merged.grid.check().map_err(unsound)?;
         // The old one says nothing of new labels, should this be cut off among them.
         match fs_err::remove_file(StoredGrid::path(output)) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
@@ -228,7 +245,9 @@ impl Labeller<'_> {
         let page = concepts_html(&summary, &nearest);
         publish(&output.join("atlas/concepts.html"), page.as_bytes())?;
         publish(&Summary::path(output), &summary.to_bytes()?)?;
-        StoredGrid::new(merged.grid, self.fingerprint.to_owned()).publish(output)?;
+        StoredGrid::new(merged.grid, self.fingerprint.to_owned())
+            .of_config(self.config)
+            .publish(output)?;
         tracing::info!("labels and grid are in {}", output.join("atlas").display());
         Ok(summary)
     }
@@ -260,6 +279,26 @@ impl Labeller<'_> {
         };
         merged.grid.set_today(share);
     }
+}
+
+/// Waits for other processes that label the same run, whose files would mix with those of this one; `None` when `stop`
+/// was set meanwhile.
+fn lock(output: &Path, stop: &AtomicBool) -> Result<Option<Lock>> {
+    let folder = output.join("atlas");
+    fs_err::create_dir_all(&folder)?;
+    let path = folder.join("label.lock");
+    let mut said = false;
+    while !stop.load(Ordering::Relaxed) {
+        if let Some(lock) = Lock::take(&path)? {
+            return Ok(Some(lock));
+        }
+        if !said {
+            tracing::info!("another process labels this run; waiting until it is done");
+            said = true;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(None)
 }
 
 /// Writes the list of failures and holds it against the limit.
@@ -318,18 +357,25 @@ fn fingerprint(settings: &str, config: &Config, opened: &[Opened]) -> String {
 }
 
 /// What was found before, if it was found from the same and all of it is there.
-fn unchanged(config: &Config, fingerprint: &str) -> Option<Summary> {
+fn unchanged(
+    config: &Config,
+    fingerprint: &str,
+    opened: &[Opened],
+) -> Option<(Summary, StoredGrid)> {
     let output = &config.output;
     let stored = StoredGrid::find(output).ok()??;
     let summary = Summary::find(output)?;
-    let files = |path: &Path| path.is_file();
-    let datasets = config.domains.iter().flat_map(|domain| &domain.datasets);
-    let complete = datasets
-        .map(|dataset| labels_path(output, &dataset.name))
-        .chain([output.join("atlas/concepts.html")])
-        .all(|path| files(&path));
     let same = stored.fingerprint == fingerprint && summary.fingerprint == fingerprint;
-    (same && complete).then_some(summary)
+    if !same || !output.join("atlas/concepts.html").is_file() {
+        return None;
+    }
+    for Opened { name, dataset, .. } in opened {
+        if let Err(error) = label::read(output, name, dataset.as_ref(), &stored.grid) {
+            tracing::warn!("labels are made anew: {error}");
+            return None;
+        }
+    }
+    Some((summary, stored))
 }
 
 fn show(summary: &Summary, json: bool) -> Result<()> {

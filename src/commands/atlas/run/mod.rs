@@ -5,6 +5,7 @@ mod data;
 mod progress;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result};
@@ -65,7 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     else {
         return Ok(interrupted(path));
     };
-    let study = Study::open(&config, &grid)?;
+    let study = Study::open(&config, &grid)?.until_stopped(Arc::clone(&stop));
     let atlas = config.atlas.clone().unwrap_or_default();
     let search = Search {
         path,
@@ -159,7 +160,10 @@ impl Search<'_> {
             listener: &listener,
         };
         if let Some(q) = arguments.array {
-            let numbers = runner.next_trials(q as usize)?;
+            let numbers = match runner.next_trials(q as usize) {
+                Err(error) if error.is_interrupted() => return Ok(Some(Finish::Stopped)),
+                numbers => numbers?,
+            };
             let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
             if !numbers.is_empty() {
                 terminal::print(numbers.join(",") + "\n")?;
@@ -173,7 +177,10 @@ impl Search<'_> {
                 None => runner.run(),
             };
             progress.finish();
-            Ok(finish?)
+            match finish {
+                Err(error) if error.is_interrupted() => Ok(Finish::Stopped),
+                finish => Ok(finish?),
+            }
         };
         if settings.command.is_empty() {
             let Some(data) = data::read(self.config, self.path, self.grid, self.stop)? else {

@@ -64,7 +64,9 @@ fn read(name: &str) -> (Vec<String>, Vec<Vec<f64>>) {
 /// Proportions are rounded to three places.
 fn normalised(mut point: Vec<f64>) -> Vec<f64> {
     let sum: f64 = point.iter().sum();
-    point.iter_mut().for_each(|share| *share /= sum);
+    for share in &mut point {
+        *share /= sum;
+    }
     point
 }
 

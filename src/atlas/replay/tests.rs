@@ -93,7 +93,7 @@ fn a_search_needs_fewer_runs_than_chance_and_both_see_every_row_once() {
     assert!(sum(&learnt) < sum(&drawn), "{learnt:?} {drawn:?}");
     for found in [&learnt, &drawn] {
         assert_eq!(found.regret.len(), 40);
-        assert_eq!(found.regret[39], [0.0; 3]);
+        assert!(found.regret[39].iter().all(|regret| regret.abs() < 1e-300));
     }
     // The start is the same.
     assert_eq!(learnt.regret[..5], drawn.regret[..5]);

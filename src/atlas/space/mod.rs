@@ -134,7 +134,10 @@ impl Space {
     }
 
     /// Calls `each` with every simplex and its part of a point.
-    fn split<'a>(&'a self, point: &'a [f64]) -> impl Iterator<Item = (&'a Simplex, &'a [f64])> {
+    pub(super) fn split<'a>(
+        &'a self,
+        point: &'a [f64],
+    ) -> impl Iterator<Item = (&'a Simplex, &'a [f64])> {
         let mut at = 0;
         self.simplexes.iter().map(move |simplex| {
             at += simplex.len();

@@ -129,7 +129,7 @@ fn what_is_told_has_to_be_of_the_space_and_to_have_all_benchmarks() {
     let error = study
         .tell_run(&[0.4, 0.1, 0.25, 0.25], &outcome(&TARGET))
         .unwrap_err();
-    assert!(format!("{:?}", error).contains("NotOfSpace"), "{error}");
+    assert!(format!("{error:?}").contains("NotOfSpace"), "{error}");
     assert!(
         study
             .tell_run(&[0.2, 0.2, 0.3, 0.3], &Outcome::Told(BTreeMap::new()))

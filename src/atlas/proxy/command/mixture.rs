@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -85,18 +86,24 @@ impl Exporter {
         mixture: &Mixture,
         trial: &Trial,
         out: &Path,
+        stop: &AtomicBool,
     ) -> Result<Written, ProxyError> {
         let prepared = self.prepared.get_or_init(|| {
-            self.prepared(mixture).map_err(|problem| {
+            self.prepared(mixture, stop).map_err(|problem| {
                 format!(
                     "the mixture cannot be written for {}: {problem}",
                     self.entry.name
                 )
             })
         });
-        let sources = prepared
-            .as_ref()
-            .map_err(|error| ProxyError::Unusable(error.clone()))?;
+        let sources = prepared.as_ref().map_err(|error| {
+            // It may have waited for another process.
+            if stop.load(Ordering::Relaxed) {
+                ProxyError::Stopped
+            } else {
+                ProxyError::Unusable(error.clone())
+            }
+        })?;
         let request = Request {
             budget: Some(self.budget),
             seed: trial.seed,
@@ -127,11 +134,11 @@ impl Exporter {
 
     /// What another process prepared of the same, or what is prepared now. Trials that are at work read these files, so
     /// they are written once.
-    fn prepared(&self, mixture: &Mixture) -> Result<Vec<Source>, String> {
+    fn prepared(&self, mixture: &Mixture, stop: &AtomicBool) -> Result<Vec<Source>, String> {
         fs_err::create_dir_all(&self.rows).map_err(|error| error.to_string())?;
         let reason = "another madmix writes the rows of the cells for the trainer";
-        let _lock =
-            Lock::wait(&self.rows.join(LOCK), reason, None).map_err(|error| error.to_string())?;
+        let path = self.rows.join(LOCK);
+        let _lock = Lock::wait(&path, reason, Some(stop)).map_err(|error| error.to_string())?;
         let own = Prepared {
             made_from: self.made_from(),
             sources: Vec::new(),

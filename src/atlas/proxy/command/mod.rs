@@ -96,10 +96,15 @@ impl<'a> CommandProxy<'a> {
         arguments.any(|argument| config::placeholders(argument).any(|name| name == "mixture"))
     }
 
-    fn write_mixture(&self, trial: &Trial, out: &Path) -> Result<Written, ProxyError> {
+    fn write_mixture(
+        &self,
+        trial: &Trial,
+        out: &Path,
+        stop: &AtomicBool,
+    ) -> Result<Written, ProxyError> {
         let mixture = (self.mixture)(trial).map_err(ProxyError::Failed)?;
         if let Some(exporter) = &self.exporter {
-            return exporter.write(&mixture, trial, out);
+            return exporter.write(&mixture, trial, out, stop);
         }
         let path = out.join(MIXTURE);
         let unusable = |error: &dyn std::fmt::Display| ProxyError::Unusable(error.to_string());
@@ -249,7 +254,7 @@ impl Proxy for CommandProxy<'_> {
         }
         let told = Told {
             trial,
-            mixture: self.write_mixture(trial, out)?,
+            mixture: self.write_mixture(trial, out, stop)?,
             out,
             device,
         };

@@ -21,7 +21,9 @@ pub(super) fn telling(program: &Path, exit: &Path) -> Command {
 pub(super) fn shown(command: &Command) -> String {
     // Before it are `-c`, what notes its end, the name of that, and where it goes.
     let own = command.get_args().skip(4);
-    let quoted: Vec<_> = own.map(|argument| format!("{argument:?}")).collect();
+    let quoted: Vec<_> = own
+        .map(|argument| format!("{:?}", argument.to_string_lossy()))
+        .collect();
     quoted.join(" ")
 }
 

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use self::progress::Progress;
-use super::{best, label};
+use super::{best, label, stored_grid};
 use crate::atlas::cells::with_cells;
 use crate::atlas::proxy::Proxy;
 use crate::atlas::proxy::builtin::BuiltinProxy;
@@ -123,7 +123,7 @@ fn interrupted(path: &Path) -> Ending {
 
 /// The grid of a config, which is made if there is none; `None` if that was interrupted.
 fn grid(config: &Config, path: &Path, make: bool, stop: &AtomicBool) -> Result<Option<StoredGrid>> {
-    if let Some(grid) = StoredGrid::find(&config.output)? {
+    if let Some(grid) = stored_grid(config)? {
         return Ok(Some(grid));
     }
     anyhow::ensure!(
@@ -134,7 +134,7 @@ fn grid(config: &Config, path: &Path, make: bool, stop: &AtomicBool) -> Result<O
     if label::labels(path, false, stop)?.is_none() {
         return Ok(None);
     }
-    Ok(StoredGrid::find(&config.output)?)
+    stored_grid(config)
 }
 
 impl Search<'_> {

@@ -28,6 +28,7 @@ mod stop;
 mod terminal;
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -99,8 +100,8 @@ enum Ending {
 #[error("{0}")]
 struct Usage(String);
 
-fn usage(words: impl Into<String>) -> anyhow::Error {
-    Usage(words.into()).into()
+fn usage(words: impl Display) -> anyhow::Error {
+    Usage(words.to_string()).into()
 }
 
 /// Whether the user has to change the command or the config.

@@ -322,6 +322,10 @@ fn a_config_that_says_other_things_than_the_labels_is_refused() {
         project.edit("mix.toml", to, from);
     }
     project.madmix(&["atlas", "status", "mix.toml"]).expect(0);
+    project.edit("mix.toml", "min_cell = 2", "min_cell = 3");
+    let older = project.madmix(&["atlas", "run", "mix.toml"]).expect(1);
+    assert!(older.stderr.contains("older than the config"), "{older}");
+    project.edit("mix.toml", "min_cell = 3", "min_cell = 2");
     // What the labels do not hang on may change, and is shown as it is now.
     let page = project.read("run/atlas/concepts.html");
     project.edit("mix.toml", "budget = 100", "budget = 200");

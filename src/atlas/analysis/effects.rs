@@ -82,20 +82,27 @@ impl Level {
     }
 }
 
-/// The effect of each level around `point`; `posterior` is of the score. A level that is all of its simplex has none.
+/// The effect of each level around `point`; `real` gives the shares that levels have in the mixture of a point, which are
+/// not the point's where it holds factors, and `posterior` is of the score. A level that is all of its simplex has none.
 pub fn effects(
     point: &[f64],
     levels: &[Level],
+    real: &dyn Fn(&[f64]) -> Vec<f64>,
     posterior: &dyn Fn(&[Vec<f64>]) -> Posterior,
 ) -> Vec<Effect> {
     let of = |level: &Level| {
         let (start, end) = level.simplex;
-        (level.coordinates.len() < end - start).then(|| effect(point, level, posterior))
+        (level.coordinates.len() < end - start).then(|| effect(point, level, real, posterior))
     };
     levels.iter().filter_map(of).collect()
 }
 
-fn effect(point: &[f64], level: &Level, posterior: &dyn Fn(&[Vec<f64>]) -> Posterior) -> Effect {
+fn effect(
+    point: &[f64],
+    level: &Level,
+    real: &dyn Fn(&[f64]) -> Vec<f64>,
+    posterior: &dyn Fn(&[Vec<f64>]) -> Posterior,
+) -> Effect {
     let at = level.share(point);
     // Further than twice the share, or half of what there is, tells of other mixtures than this.
     let most = (2.0 * at).clamp(0.2, 0.9);
@@ -112,9 +119,12 @@ fn effect(point: &[f64], level: &Level, posterior: &dyn Fn(&[Vec<f64>]) -> Poste
     Effect {
         axis: level.axis,
         level: level.name.clone(),
-        at,
+        at: level.share(&real(point)),
         change: change.collect(),
-        shares,
+        shares: points[..POINTS]
+            .iter()
+            .map(|point| level.share(&real(point)))
+            .collect(),
     }
 }
 
@@ -227,7 +237,7 @@ mod tests {
             level(Axis::Task, "t", &[0, 2]),
         ];
         let score = known(|p: &[f64]| 3.0 * (p[0] + p[1]));
-        let found = effects(&[0.25; 4], &levels, &score);
+        let found = effects(&[0.25; 4], &levels, &<[f64]>::to_vec, &score);
         let a = &found[0];
         assert_eq!((a.at, a.shares[0], a.shares[POINTS - 1]), (0.5, 0.0, 0.9));
         assert!((a.change[0].mean + 1.5).abs() < 1e-12);
@@ -240,7 +250,7 @@ mod tests {
                 .all(|change| change.mean.abs() < 1e-12)
         );
         let whole = level(Axis::Task, "all", &[0, 1, 2, 3]);
-        assert!(effects(&[0.25; 4], &[whole], &score).is_empty());
+        assert!(effects(&[0.25; 4], &[whole], &<[f64]>::to_vec, &score).is_empty());
     }
 
     #[test]

@@ -75,6 +75,8 @@ pub struct BenchmarkFit {
     pub noise: f64,
     /// The best mixture against today's, in units of the benchmark.
     pub pays: Estimate,
+    /// By what intervals are widened, as those that were said before the runs held too few of them; 1 where they are not.
+    pub widened: f64,
     /// The runs, with what was expected of each before it was made or, where nothing was, without it.
     pub runs: Vec<Fitted>,
 }

@@ -3,6 +3,10 @@
 //! Moves take from one share, or give to it, at the cost of all others in proportion; so they need no derivatives, which
 //! roots of shares and trees do not have everywhere, and bounds are kept by moving back into them.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
 use super::design::{around_size, draw, uniform};
 use crate::atlas::chance::Chance;
 use crate::atlas::space::Space;
@@ -116,29 +120,32 @@ fn climb(
 
 /// Points one move away.
 fn moves(space: &Space, point: &[f64], step: f64) -> Vec<Vec<f64>> {
-    let mut moves = Vec::new();
+    let mut shares = Vec::new();
     let mut at = 0;
     for simplex in space.simplexes() {
-        for i in at..at + simplex.len() {
-            let share = point[i];
-            for to in [share + step * (1.0 - share), share - step.min(share)] {
-                // Where one level has all, there is nothing that the others could take in proportion.
-                if (to - share).abs() < 1e-15 || share >= 1.0 {
-                    continue;
-                }
-                let factor = (1.0 - to) / (1.0 - share);
-                let mut moved = point.to_vec();
-                for other in &mut moved[at..at + simplex.len()] {
-                    *other *= factor;
-                }
-                moved[i] = to;
-                space.admit(&mut moved);
-                moves.push(moved);
-            }
-        }
-        at += simplex.len();
+        let end = at + simplex.len();
+        shares.extend((at..end).map(|i| (at..end, i)));
+        at = end;
     }
-    moves
+    let moved = |(simplex, i): (Range<usize>, usize)| {
+        let share = point[i];
+        let to = [share + step * (1.0 - share), share - step.min(share)];
+        // Where one level has all, there is nothing that the others could take in proportion.
+        let to = to
+            .into_iter()
+            .filter(move |to| (to - share).abs() >= 1e-15 && share < 1.0);
+        to.map(move |to| {
+            let factor = (1.0 - to) / (1.0 - share);
+            let mut moved = point.to_vec();
+            for other in &mut moved[simplex.clone()] {
+                *other *= factor;
+            }
+            moved[i] = to;
+            space.admit(&mut moved);
+            moved
+        })
+    };
+    shares.into_par_iter().flat_map_iter(moved).collect()
 }
 
 #[cfg(test)]

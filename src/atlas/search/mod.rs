@@ -216,7 +216,12 @@ impl Searcher<'_> {
         let starts: Vec<Vec<f64>> = order
             .into_iter()
             .take(STARTS)
-            .map(|i| tried[i].clone())
+            .map(|i| {
+                // A run that was made elsewhere, or before bounds were changed, need not keep them.
+                let mut start = tried[i].clone();
+                self.space.admit(&mut start);
+                start
+            })
             .collect();
         let apart = self.apart(so_far);
         let not_failed = self.not_failed(so_far);

@@ -16,7 +16,7 @@ use super::unit::{Unit, moments};
 use crate::atlas::Predicted;
 use crate::atlas::chance::Chance;
 use crate::atlas::space::Space;
-use crate::atlas::surrogate::{Fit, Observations, Posterior, Surrogate};
+use crate::atlas::surrogate::{Fit, Observations, Posterior, Surrogate, Widened};
 use crate::config::{Benchmark, Combine, Goal};
 
 /// Draws for the least of several benchmarks.
@@ -118,6 +118,18 @@ impl Objective {
         };
         objective.spread = Unit::of(&objective.observed(runs)).spread;
         Ok(objective)
+    }
+
+    /// The same with the deviations of each benchmark multiplied, where its intervals were found too narrow.
+    #[must_use]
+    pub fn widened(mut self, factors: &[f64]) -> Self {
+        let parts = self.parts.into_iter().zip(factors);
+        let parts = parts.map(|(part, factor)| Part {
+            surrogate: Box::new(Widened::new(part.surrogate, *factor)),
+            ..part
+        });
+        self.parts = parts.collect();
+        self
     }
 
     /// What the runs gave, noise and all.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::limits::{Limits, ROUNDING};
 use super::map::sums;
-use super::{Axis, Caps, Map, Simplex, Space, SpaceError, excess};
+use super::{Axis, Map, Simplex, Space, SpaceError, excess};
 use crate::atlas::{Cell, Grid};
 use crate::config::{Bound, Search, SpaceName};
 use crate::export::nearest;
@@ -12,6 +13,8 @@ use crate::export::nearest;
 const STEPS: usize = 2000;
 /// How far below their epochs all cells should come.
 const SLACK: f64 = 0.999;
+/// How near to its bounds a share of a level should come.
+const ANCHORED: f64 = 1e-10;
 
 /// The cells of a grid by the levels that have any.
 struct Axes {
@@ -38,7 +41,11 @@ impl Space {
         let spaces = match search.space {
             SpaceName::Concept => vec![axes.concept()],
             SpaceName::Task => vec![axes.task()],
-            SpaceName::Sequential => vec![axes.concept(), axes.task()],
+            SpaceName::Sequential => {
+                // Where the answer will lie.
+                finished(vec![axes.product()], &axes, search)?;
+                vec![axes.concept(), axes.task()]
+            }
             SpaceName::Product => vec![axes.product()],
             SpaceName::Joint => vec![axes.joint()],
         };
@@ -71,7 +78,7 @@ impl Space {
             simplexes: vec![Simplex::free(Axis::Cell, names.clone())],
             map: Map::Cells,
             cells: names,
-            caps: None,
+            limits: None,
             today: even.clone(),
             today_point: even.clone(),
             size_point: even,
@@ -155,7 +162,7 @@ impl Axes {
             simplexes,
             map,
             cells: self.cells.clone(),
-            caps: None,
+            limits: None,
             today: self.today.clone(),
             today_point: Vec::new(),
             size_point: Vec::new(),
@@ -221,12 +228,11 @@ fn finished(
     }
     for space in &mut spaces {
         space.simplexes.iter().try_for_each(Simplex::check)?;
-        if let (Map::Product { .. }, Some(most)) = (&space.map, &axes.caps) {
-            let anchor = anchor(space, axes, most)?;
-            space.caps = Some(Caps {
-                most: most.clone(),
-                anchor,
-            });
+        if space.is_limited(axes.caps.is_some()) {
+            let free = vec![f64::INFINITY; axes.cells.len()];
+            let most = axes.caps.clone().unwrap_or(free);
+            let anchor = anchor(space, axes, &most)?;
+            space.limits = Some(Limits { most, anchor });
         }
         let nearest = |weights: &[f64]| {
             let mut point = space.map.point(weights);
@@ -273,51 +279,67 @@ fn set(spaces: &mut [Space], bound: &Bound) -> Result<(), SpaceError> {
     }
 }
 
-/// A point of a product space that gives no cell more than it may have. There is no closed form: the levels of the cell
-/// that is over by most give way until all are even.
+/// A point of a product space that keeps its bounds and gives no cell more than it may have. There is no closed form: the
+/// levels of the cell that is over by most give way until all are even, and shares are scaled into their bounds.
 fn anchor(space: &Space, axes: &Axes, most: &[f64]) -> Result<Vec<f64>, SpaceError> {
-    let project = |point: &mut [f64]| {
-        let (concepts, tasks) = point.split_at_mut(axes.concepts.len());
-        space.simplexes[0].project(concepts);
-        space.simplexes[1].project(tasks);
-    };
+    let capped = most.iter().any(|most| most.is_finite());
     let mut point = space.map.point(&axes.size);
-    project(&mut point);
-    let mut best = (f64::MAX, 0, point.clone());
+    for (share, even) in point
+        .iter_mut()
+        .zip(space.simplexes.iter().flat_map(|simplex| {
+            let d = simplex.len();
+            vec![1.0 / d as f64; d]
+        }))
+    {
+        // A share of 0 could not be scaled.
+        *share = 0.95 * *share + 0.05 * even;
+    }
+    space.scale(&mut point);
+    let mut best = (f64::MAX, point.clone());
     for step in 0..STEPS {
         let weights = space.weights(&point);
-        let (over, cell) = excess(&weights, most);
-        if over < best.0 {
-            best = (over, cell, point.clone());
+        let (over, outside) = (excess(&weights, most).0, space.outside(&weights));
+        let worst = over.max(if outside <= ANCHORED {
+            0.0
+        } else {
+            1.0 + outside
+        });
+        if worst < best.0 {
+            best = (worst, point.clone());
         }
-        if over <= SLACK {
+        if worst <= SLACK {
             break;
         }
-        // Steps shrink, so that it does not go back and forth between two cells for ever.
-        let power = -0.5 / (1.0 + step as f64 / 50.0);
-        let mut factors = vec![0.0_f64; point.len()];
-        for (i, (weight, most)) in weights.iter().zip(most).enumerate() {
-            let ratio = (weight / most).max(1e-6);
-            for level in [axes.concept[i], axes.concepts.len() + axes.task[i]] {
-                factors[level] = factors[level].max(ratio);
-            }
+        if capped && over > SLACK {
+            even_out(&mut point, step, (&weights, most), axes);
         }
-        for (share, factor) in point.iter_mut().zip(factors) {
-            *share *= factor.powf(power);
-        }
-        let (concepts, tasks) = point.split_at_mut(axes.concepts.len());
-        for part in [concepts, tasks] {
-            let sum: f64 = part.iter().sum();
-            for share in part {
-                *share /= sum;
-            }
-        }
-        project(&mut point);
+        space.scale(&mut point);
     }
-    let (over, cell, point) = best;
-    if over > 1.0 {
+    let (_, point) = best;
+    let weights = space.weights(&point);
+    let (over, cell) = excess(&weights, most);
+    if over > 1.0 + ROUNDING {
         let cell = axes.cells[cell].clone();
         return Err(SpaceError::Caps { cell, over });
     }
+    space
+        .check_bounds(&point)
+        .map_err(|error| SpaceError::Bounds(Box::new(error)))?;
     Ok(point)
+}
+
+/// Takes from the levels of cells that are over what they may have, and gives to the others.
+fn even_out(point: &mut [f64], step: usize, (weights, most): (&[f64], &[f64]), axes: &Axes) {
+    // Steps shrink, so that it does not go back and forth between two cells for ever.
+    let power = -0.5 / (1.0 + step as f64 / 50.0);
+    let mut factors = vec![0.0_f64; point.len()];
+    for (i, (weight, most)) in weights.iter().zip(most).enumerate() {
+        let ratio = (weight / most).max(1e-6);
+        for level in [axes.concept[i], axes.concepts.len() + axes.task[i]] {
+            factors[level] = factors[level].max(ratio);
+        }
+    }
+    for (share, factor) in point.iter_mut().zip(factors) {
+        *share *= factor.powf(power);
+    }
 }

@@ -63,6 +63,11 @@ pub enum SpaceError {
         /// The sum.
         sum: f64,
     },
+    /// No product of shares keeps the bounds of both.
+    #[error(
+        "no mixture of the cells that exist keeps the [[atlas.search.bound]]s of concepts and of tasks at once (at best, {0}): loosen some"
+    )]
+    Bounds(Box<SpaceError>),
     /// No product of shares keeps the epochs.
     #[error(
         "no product of concept and task shares keeps every cell within atlas.search.max_epochs (at best, \"{cell}\" is seen {over:.2} times as often): raise max_epochs, lower budget, or search the space \"joint\""

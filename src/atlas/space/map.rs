@@ -66,6 +66,24 @@ impl Map {
         weights
     }
 
+    /// The shares of levels in a mixture, in the order of a point: where cells are missing, not the factors of a product.
+    pub(super) fn shares(&self, weights: &[f64]) -> Vec<f64> {
+        match self {
+            Self::Cells => weights.to_vec(),
+            Self::Within { level, count } => sums(weights, level, count.len()),
+            Self::Product {
+                concept,
+                task,
+                concepts,
+                tasks,
+            } => {
+                let mut shares = sums(weights, concept, *concepts);
+                shares.extend(sums(weights, task, *tasks));
+                shares
+            }
+        }
+    }
+
     /// The point whose mixture has the same shares of levels: the very point, where `weights` come of one.
     pub(super) fn point(&self, weights: &[f64]) -> Vec<f64> {
         match self {

@@ -6,12 +6,15 @@
 
 mod build;
 mod error;
+mod limits;
 mod map;
 mod simplex;
 
 use serde::{Deserialize, Serialize};
 
+use crate::atlas::chance::Chance;
 use crate::export::nearest;
+use limits::Limits;
 use map::Map;
 
 pub use error::SpaceError;
@@ -19,8 +22,6 @@ pub use simplex::{Axis, Simplex};
 
 /// How far shares that somebody wrote down may be off.
 const TOLERANCE: f64 = 1e-6;
-/// How far a cell's share may be above what its epochs allow, as a part of it.
-const CAP_ROUNDING: f64 = 1e-9;
 
 /// A set of mixtures.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,19 +30,11 @@ pub struct Space {
     simplexes: Vec<Simplex>,
     map: Map,
     cells: Vec<String>,
-    caps: Option<Caps>,
+    /// Of products that have any.
+    limits: Option<Limits>,
     today: Vec<f64>,
     today_point: Vec<f64>,
     size_point: Vec<f64>,
-}
-
-/// The largest shares of cells where they are no bounds of levels.
-#[derive(Clone, Debug, PartialEq)]
-struct Caps {
-    /// The largest share of each cell.
-    most: Vec<f64>,
-    /// A point that keeps them.
-    anchor: Vec<f64>,
 }
 
 /// What makes a space the same as another: trials of one are then trials of the other.
@@ -141,10 +134,7 @@ impl Space {
     }
 
     /// Calls `each` with every simplex and its part of a point.
-    pub(super) fn split<'a>(
-        &'a self,
-        point: &'a [f64],
-    ) -> impl Iterator<Item = (&'a Simplex, &'a [f64])> {
+    fn split<'a>(&'a self, point: &'a [f64]) -> impl Iterator<Item = (&'a Simplex, &'a [f64])> {
         let mut at = 0;
         self.simplexes.iter().map(move |simplex| {
             at += simplex.len();
@@ -152,42 +142,46 @@ impl Space {
         })
     }
 
-    /// Moves a point to a near one that keeps all bounds: each simplex is projected, and where a product then gives a cell
-    /// too much, the point moves towards one that gives none too much.
+    /// The shares of levels in the mixture of a point, in the order of the point: what bounds are of. They are the point,
+    /// but for products of a grid that lacks cells.
+    pub fn shares(&self, point: &[f64]) -> Vec<f64> {
+        self.map.shares(&self.weights(point))
+    }
+
+    /// Moves a point to a near one that keeps all bounds; one that keeps them stays.
     pub fn admit(&self, point: &mut [f64]) {
+        if let Some(limits) = &self.limits {
+            self.repair(point, limits);
+            return;
+        }
         let mut at = 0;
         for simplex in &self.simplexes {
             simplex.project(&mut point[at..at + simplex.len()]);
             at += simplex.len();
         }
-        let Some(Caps { most, anchor }) = &self.caps else {
-            return;
-        };
-        if excess(&self.weights(point), most).0 <= 1.0 + CAP_ROUNDING {
-            return;
-        }
-        let blend = |t: f64| -> Vec<f64> {
-            let pairs = point.iter().zip(anchor);
-            pairs.map(|(from, to)| (1.0 - t) * from + t * to).collect()
-        };
-        let (mut out, mut within) = (0.0, 1.0);
-        for _ in 0..60 {
-            let middle = 0.5 * (out + within);
-            if excess(&self.weights(&blend(middle)), most).0 <= 1.0 {
-                within = middle;
-            } else {
-                out = middle;
-            }
-        }
-        let blended = blend(within);
-        point.copy_from_slice(&blended);
     }
 
-    /// The point of a mixture that somebody wrote down.
+    /// A Dirichlet draw around `mean` in every simplex, of a strength times the number of shares, that keeps all bounds.
+    pub(crate) fn draw(&self, mean: &[f64], strength: f64, chance: &mut Chance) -> Vec<f64> {
+        let parts = self.split(mean);
+        let mut point: Vec<f64> = parts
+            .flat_map(|(simplex, mean)| {
+                let strength = strength * simplex.len() as f64;
+                match self.limits {
+                    // Bounds are not of factors.
+                    Some(_) => chance.dirichlet(mean, strength),
+                    None => simplex.draw(mean, strength, chance),
+                }
+            })
+            .collect();
+        self.admit(&mut point);
+        point
+    }
+
+    /// The point of a mixture that somebody wrote down, within [bounds](Self::check_bounds) or not.
     ///
     /// # Errors
-    /// When it has another number of shares, a share that is none, a sum other than 1, or no point or bounds of this space
-    /// have it.
+    /// When it has another number of shares, a share that is none, a sum other than 1, or no point of this space has it.
     pub fn point_of(&self, weights: &[f64]) -> Result<Vec<f64>, SpaceError> {
         if weights.len() != self.cells.len() {
             return Err(SpaceError::Length {
@@ -209,7 +203,6 @@ impl Space {
         let weights: Vec<f64> = weights.iter().map(|weight| weight / sum).collect();
         let point = self.map.point(&weights);
         self.check_same(&weights, &self.weights(&point))?;
-        self.check_bounds(&point)?;
         Ok(point)
     }
 
@@ -227,8 +220,12 @@ impl Space {
         }
     }
 
-    fn check_bounds(&self, point: &[f64]) -> Result<(), SpaceError> {
-        for (simplex, shares) in self.split(point) {
+    /// Refuses a point whose mixture does not keep the bounds.
+    ///
+    /// # Errors
+    /// When it has a share of a level, or of a cell, that is out of bounds.
+    pub fn check_bounds(&self, point: &[f64]) -> Result<(), SpaceError> {
+        for (simplex, shares) in self.split(&self.shares(point)) {
             if let Some(i) = simplex.beyond(shares, TOLERANCE) {
                 return Err(SpaceError::OutOfBounds {
                     axis: simplex.axis.as_str(),
@@ -239,7 +236,7 @@ impl Space {
                 });
             }
         }
-        if let Some(Caps { most, .. }) = &self.caps {
+        if let Some(Limits { most, .. }) = &self.limits {
             let weights = self.weights(point);
             let (_, i) = excess(&weights, most);
             if weights[i] > most[i] + TOLERANCE {

@@ -28,13 +28,7 @@ fn error(search: &Search) -> String {
 }
 
 fn draw(space: &Space, chance: &mut Chance) -> Vec<f64> {
-    let around = space.size_point().to_vec();
-    let mut point: Vec<f64> = space
-        .split(&around)
-        .flat_map(|(simplex, mean)| simplex.draw(mean, 2.0, chance))
-        .collect();
-    space.admit(&mut point);
-    point
+    space.draw(space.size_point(), 0.7, chance)
 }
 
 #[test]
@@ -91,12 +85,15 @@ fn what_is_no_mixture_of_the_space_is_refused() {
         (&[0.5, 0.2, 0.2, 0.2], "sum to 1."),
         (&[1.5, -0.5, 0.0, 0.0], "\"chart × vqa\" is -0.5"),
         (&[f64::NAN, 0.5, 0.3, 0.2], "NaN"),
-        (&[0.3, 0.4, 0.3, 0.0], "\"photo × vqa\""),
     ] {
         let error = joint.point_of(weights).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
     }
     assert!(joint.point_of(&[0.25, 0.25, 0.25, 0.250_000_9]).is_ok());
+    // Bounds are of what is proposed: a run that was made elsewhere need not keep them.
+    let beyond = joint.point_of(&[0.3, 0.4, 0.3, 0.0]).unwrap();
+    let error = joint.check_bounds(&beyond).unwrap_err().to_string();
+    assert!(error.contains("\"photo × vqa\""), "{error}");
     let concept = space(&search(SpaceName::Concept));
     let error = concept.point_of(&[0.4, 0.1, 0.25, 0.25]).unwrap_err();
     assert!(error.to_string().contains("\"concept\""), "{error}");
@@ -131,6 +128,77 @@ fn bounds_hold_for_whatever_is_drawn() {
             }
         }
     }
+}
+
+/// The cells ax, ay and bx: a product has to do without by.
+fn corner() -> Grid {
+    let mut corner = grid();
+    corner.concepts = vec!["a".into(), "b".into()];
+    corner.tasks = vec!["x".into(), "y".into()];
+    corner.cells.truncate(3);
+    let cells = [("ax", 0, 0, 0.4), ("ay", 0, 1, 0.3), ("bx", 1, 0, 0.3)];
+    for (cell, (name, concept, task, today)) in corner.cells.iter_mut().zip(cells) {
+        (cell.name, cell.concept, cell.task, cell.today) = (name.into(), concept, task, today);
+    }
+    corner
+}
+
+#[test]
+fn bounds_of_a_product_are_of_what_its_mixture_has() {
+    let mut chance = Chance::new(6);
+    for bounds in [
+        vec![bound("b", 0.5, 0.6)],
+        vec![bound("a", 0.2, 0.4), bound("y", 0.15, 1.0)],
+        vec![bound("b", 0.0, 0.1), bound("x", 0.0, 0.3)],
+    ] {
+        let search = Search {
+            bounds: bounds.clone(),
+            ..search(SpaceName::Product)
+        };
+        let space = Space::searched(&corner(), &search).unwrap().swap_remove(0);
+        let (mut least, mut most) = (f64::MAX, f64::MIN);
+        for i in 0..200 {
+            let point = match i {
+                0 => space.today_point().to_vec(),
+                1 => space.size_point().to_vec(),
+                2 => space.uniform_point(),
+                _ => draw(&space, &mut chance),
+            };
+            let weights = space.weights(&point);
+            let share = |of: &str| match of {
+                "a" => weights[0] + weights[1],
+                "b" => weights[2],
+                "x" => weights[0] + weights[2],
+                _ => weights[1],
+            };
+            for Bound { of, min, max } in &bounds {
+                let share = share(of);
+                assert!(min - 1e-8 <= share && share <= max + 1e-8, "{of} {share}");
+            }
+            least = least.min(share(&bounds[0].of));
+            most = most.max(share(&bounds[0].of));
+            let mut again = point.clone();
+            space.admit(&mut again);
+            assert!(space.distance(&point, &again) < 1e-8);
+        }
+        // The room that there is is used.
+        assert!(most - least > 0.09, "{least} {most}");
+    }
+    // b has at most what x has.
+    let search = Search {
+        bounds: vec![bound("b", 0.5, 1.0), bound("x", 0.0, 0.4)],
+        ..search(SpaceName::Product)
+    };
+    let error = Space::searched(&corner(), &search).unwrap_err().to_string();
+    assert!(
+        error.contains("of concepts and of tasks at once"),
+        "{error}"
+    );
+    let sequential = Search {
+        space: SpaceName::Sequential,
+        ..search
+    };
+    assert!(Space::searched(&corner(), &sequential).is_err());
 }
 
 #[test]

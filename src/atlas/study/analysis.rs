@@ -14,18 +14,17 @@ const FOLDS: usize = 10;
 const INTERACTIONS: usize = 30;
 
 impl Study {
-    /// What was found out, with the best mixture that [`best`](Self::best) gave.
+    /// What was found out, with the best mixture that [`best_of`](Self::best_of) gave for the same that was learnt.
     ///
     /// # Errors
     /// As [`best`](Self::best).
-    pub fn analysis(&self, best: &Best) -> Result<Analysis, StudyError> {
+    pub fn analysis(&self, learnt: &[Learnt<'_>], best: &Best) -> Result<Analysis, StudyError> {
         let trials = self.trials()?;
-        let learnt = self.learnt()?;
         let mut analysis = Analysis {
             grid: self.grid.clone(),
             scores: self.scores(&trials)?,
             best: best.mixture.clone(),
-            benchmarks: self.fits(&trials, &learnt, best)?,
+            benchmarks: self.fits(&trials, learnt, best)?,
             effects: Vec::new(),
             interactions: Vec::new(),
             trials,
@@ -33,7 +32,9 @@ impl Study {
         for (learnt, point) in learnt.iter().zip(&best.points) {
             let levels = levels(learnt.space, &self.grid);
             let posterior = |points: &[Vec<f64>]| learnt.objective.posterior(points);
-            analysis.effects.extend(effects(point, &levels, &posterior));
+            let shares = |point: &[f64]| learnt.space.shares(point);
+            let found = effects(point, &levels, &shares, &posterior);
+            analysis.effects.extend(found);
             let pairs = interactions(point, &levels, INTERACTIONS, &posterior);
             analysis.interactions.extend(pairs);
         }
@@ -48,7 +49,7 @@ impl Study {
     ) -> Result<Vec<BenchmarkFit>, StudyError> {
         let mut of_others = Vec::new();
         for (stage, learnt) in learnt.iter().enumerate() {
-            of_others.extend(self.from_others(stage, learnt)?);
+            of_others.extend(self.said_by_others(stage, learnt, trials)?);
         }
         let mut fits = Vec::new();
         for (i, pays) in best.benchmarks.iter().enumerate() {
@@ -80,23 +81,38 @@ impl Study {
                 benchmark: pays.benchmark.clone(),
                 noise: (noises.iter().sum::<f64>() / noises.len().max(1) as f64).sqrt(),
                 pays: pays.difference,
+                widened: pays.widened,
                 runs: trials.iter().filter_map(run).collect(),
             });
         }
         Ok(fits)
     }
 
-    /// What the other runs say of each run of a space: a tenth of them is predicted from the rest at a time.
-    fn from_others(&self, stage: usize, learnt: &Learnt<'_>) -> Result<Vec<Said>, StudyError> {
+    /// What the other runs say of each run of a space of which nothing was said before: a tenth of these is predicted from
+    /// all others at a time.
+    fn said_by_others(
+        &self,
+        stage: usize,
+        learnt: &Learnt<'_>,
+        trials: &[Trial],
+    ) -> Result<Vec<Said>, StudyError> {
         let searcher = self.searcher(stage)?;
-        let runs = || learnt.runs.iter().enumerate();
+        let is_said = |number: u32| {
+            let trial = trials.iter().find(|trial| trial.number == number);
+            trial.is_some_and(|trial| {
+                let mut benchmarks = self.benchmarks.iter();
+                benchmarks.all(|benchmark| trial.predicted.contains_key(&benchmark.name))
+            })
+        };
+        let open: Vec<usize> = (0..learnt.runs.len())
+            .filter(|&i| !is_said(learnt.numbers[i]))
+            .collect();
         let mut said = Vec::new();
-        for fold in 0..FOLDS.min(learnt.runs.len()) {
+        for fold in 0..FOLDS.min(open.len()) {
+            let left_out: Vec<usize> = open.iter().copied().skip(fold).step_by(FOLDS).collect();
+            let others = (0..learnt.runs.len()).filter(|i| !left_out.contains(i));
             let others = SoFar {
-                told: runs()
-                    .filter(|(i, _)| i % FOLDS != fold)
-                    .map(|(_, run)| run.clone())
-                    .collect(),
+                told: others.map(|i| learnt.runs[i].clone()).collect(),
                 units: learnt.so_far.units.clone(),
                 ..SoFar::default()
             };
@@ -105,10 +121,10 @@ impl Study {
                 Err(error) if error.is_too_few() => return Ok(Vec::new()),
                 Err(error) => return Err(error.into()),
             };
-            let left_out = runs().filter(|(i, _)| i % FOLDS == fold);
-            said.extend(
-                left_out.map(|(i, run)| (learnt.numbers[i], objective.predicted(&run.point))),
-            );
+            said.extend(left_out.into_iter().map(|i| {
+                let predicted = objective.predicted(&learnt.runs[i].point);
+                (learnt.numbers[i], predicted)
+            }));
         }
         Ok(said)
     }

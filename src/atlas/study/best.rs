@@ -56,13 +56,15 @@ pub struct Pays {
     pub today: Estimate,
     /// The first less the second, of their joint distribution.
     pub difference: Estimate,
+    /// By what its intervals are widened, as those that were said before the runs held too few of them; 1 where they are not.
+    pub widened: f64,
     /// The chance that the difference is for the better.
     pub better: f64,
 }
 
 /// The best of one space.
 struct Stage<'a> {
-    learnt: Learnt<'a>,
+    learnt: &'a Learnt<'a>,
     point: Vec<f64>,
     standings: Vec<Standing>,
 }
@@ -73,13 +75,19 @@ impl Study {
     /// # Errors
     /// When there are too few finished runs, or nothing can be learnt of them.
     pub fn best(&self) -> Result<Best, StudyError> {
+        self.best_of(&self.learnt()?)
+    }
+
+    /// The mixture that is thought best after what was [learnt](Self::learnt).
+    ///
+    /// # Errors
+    /// When every mixture failed, or the folder cannot be read.
+    pub fn best_of(&self, learnt: &[Learnt<'_>]) -> Result<Best, StudyError> {
         let trials = self.trials()?;
         let mut stages = Vec::new();
-        for stage in 0..self.spaces.len() {
-            let learnt = self.learnt_in(stage, &trials)?;
-            let point = self
-                .searcher(stage)?
-                .best(&learnt.objective, &learnt.so_far)?;
+        for (stage, learnt) in learnt.iter().enumerate() {
+            let searcher = self.searcher(stage)?;
+            let point = searcher.best(&learnt.objective, &learnt.so_far)?;
             let standings = learnt.objective.standings(&point);
             stages.push(Stage {
                 learnt,
@@ -118,8 +126,10 @@ impl Study {
             let gains = before.iter().map(|stage| stage.standings[i].difference);
             total(gains.chain([last.standings[i].value]))
         };
+        let factors = self.factors(trials);
         let pays = |(i, benchmark): (usize, &Benchmark)| Pays {
             benchmark: benchmark.clone(),
+            widened: factors[i],
             best: estimate(value(i)),
             today: estimate(last.standings[i].today),
             difference: estimate(differences[i]),
@@ -140,7 +150,7 @@ impl Study {
             let space = stage.learnt.space;
             distance(&space.weights(space.today_point()), space.today())
         };
-        let count = |of: &dyn Fn(&Learnt<'_>) -> usize| stages.iter().map(|s| of(&s.learnt)).sum();
+        let count = |of: &dyn Fn(&Learnt<'_>) -> usize| stages.iter().map(|s| of(s.learnt)).sum();
         Best {
             mixture: BestMixture {
                 trial: tried(trials, weights),

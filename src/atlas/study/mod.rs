@@ -8,6 +8,7 @@ mod analysis;
 mod best;
 mod error;
 mod folder;
+mod held;
 mod mixture;
 mod scores;
 
@@ -178,9 +179,10 @@ impl Study {
     /// # Errors
     /// When a benchmark is missing, or no result.
     pub fn check_told(&self, trial: &Trial) -> Result<(), StudyError> {
-        let told = trial.outcome.iter();
-        told.map(|outcome| folder::check(trial.number, outcome, &self.benchmarks))
-            .collect()
+        match &trial.outcome {
+            Some(outcome) => folder::check(trial.number, outcome, &self.benchmarks),
+            None => Ok(()),
+        }
     }
 
     /// Proposes `n` trials and writes them down, each with its mixture. Others that propose wait for it; whoever tells does
@@ -279,7 +281,24 @@ impl Study {
     pub fn learnt(&self) -> Result<Vec<Learnt<'_>>, StudyError> {
         let trials = self.trials()?;
         let spaces = 0..self.spaces.len();
-        spaces.map(|stage| self.learnt_in(stage, &trials)).collect()
+        spaces
+            .map(|stage| self.widened_in(stage, &trials))
+            .collect()
+    }
+
+    /// What was learnt in a space, with intervals as wide as those that were said before the runs should have been.
+    fn widened_in(&self, stage: usize, trials: &[Trial]) -> Result<Learnt<'_>, StudyError> {
+        let learnt = self.learnt_in(stage, trials)?;
+        Ok(Learnt {
+            objective: learnt.objective.widened(&self.factors(trials)),
+            ..learnt
+        })
+    }
+
+    /// By what the intervals of each benchmark are widened.
+    fn factors(&self, trials: &[Trial]) -> Vec<f64> {
+        let factor = |benchmark: &Benchmark| held::factor(trials, &benchmark.name);
+        self.benchmarks.iter().map(factor).collect()
     }
 
     fn learnt_in(&self, stage: usize, trials: &[Trial]) -> Result<Learnt<'_>, StudyError> {

@@ -1,9 +1,11 @@
 use std::path::Path;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::*;
 use crate::atlas::space::distance;
+use crate::atlas::surrogate::{Observations, Surrogate, SurrogateError};
 use crate::atlas::testing::{PlainGp, grid};
 use crate::mix::Mixture;
 
@@ -148,6 +150,30 @@ fn what_is_told_has_to_be_of_the_space_and_to_have_all_benchmarks() {
 }
 
 #[test]
+fn a_run_beyond_the_bounds_is_learnt_from_and_not_the_answer() {
+    let out = tempfile::tempdir().unwrap();
+    // Today's is 0.1, 0.2, 0.4, 0.3.
+    let bounds = "bound = [{ of = \"photo × caption\", max = 0.3 }]";
+    let study = study(out.path(), bounds);
+    let today = [0.1, 0.2, 0.4, 0.3];
+    let loss = |weights: &[f64]| {
+        let metrics = [("accuracy", 60.0 * weights[2]), ("loss", 2.0 - weights[2])];
+        Outcome::Told(metrics.map(|(name, value)| (name.to_owned(), value)).into())
+    };
+    let told = study.tell_run(&today, &loss(&today)).unwrap();
+    assert_eq!(told.weights, today);
+    for trial in study.propose(8).unwrap() {
+        assert!(trial.weights[2] < 0.3 + 1e-9, "{trial:?}");
+        study.tell(trial.number, &loss(&trial.weights)).unwrap();
+    }
+    let best = study.best().unwrap();
+    assert!((best.mixture.weights[2] - 0.3).abs() < 1e-6, "{best:?}");
+    for trial in study.propose(2).unwrap() {
+        assert!(trial.weights[2] < 0.3 + 1e-9, "{trial:?}");
+    }
+}
+
+#[test]
 fn trials_of_another_space_are_told_apart() {
     let out = tempfile::tempdir().unwrap();
     // Nothing rests on a study without trials.
@@ -224,7 +250,8 @@ fn sequential_searches_concepts_then_tasks_and_multiplies() {
     assert!(best.added_up && best.told == 20);
     assert!((best.mixture.weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
     let product = Space::product(&grid(), &study.search).unwrap();
-    assert!(product.point_of(&best.mixture.weights).is_ok());
+    let point = product.point_of(&best.mixture.weights).unwrap();
+    product.check_bounds(&point).unwrap();
     // The target has more of vqa than of anything else.
     assert!(best.mixture.weights[1] > 0.25, "{best:?}");
 }
@@ -274,4 +301,39 @@ fn too_few_runs_are_said_as_such() {
         matches!(&error, StudyError::Search(error) if error.is_too_few()),
         "{error:?}"
     );
+}
+
+/// Counts how often something is learnt.
+struct Counting(AtomicUsize);
+
+static COUNTING: Counting = Counting(AtomicUsize::new(0));
+
+impl Fit for Counting {
+    fn fit(&self, seen: &Observations, seed: u64) -> Result<Box<dyn Surrogate>, SurrogateError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        PlainGp.fit(seen, seed)
+    }
+}
+
+#[test]
+fn the_answer_is_learnt_once_and_folds_are_of_what_was_not_predicted() {
+    let out = tempfile::tempdir().unwrap();
+    run(&study(out.path(), ""), 4, 4);
+    let study = study(out.path(), "").with_surrogate(&COUNTING);
+    let learnt = study.learnt().unwrap();
+    let best = study.best_of(&learnt).unwrap();
+    assert_eq!(
+        COUNTING.0.load(Ordering::Relaxed),
+        2,
+        "one of each benchmark"
+    );
+    let analysis = study.analysis(&learnt, &best).unwrap();
+    let unsaid = study.trials().unwrap();
+    let unsaid = unsaid.iter().filter(|trial| trial.predicted.is_empty());
+    let unsaid = unsaid.count();
+    assert!((5..10).contains(&unsaid), "{unsaid}");
+    assert_eq!(COUNTING.0.load(Ordering::Relaxed), 2 + 2 * unsaid);
+    let runs = &analysis.benchmarks[0].runs;
+    assert_eq!(runs.len(), 16);
+    assert_eq!(runs.iter().filter(|run| !run.ahead).count(), unsaid);
 }

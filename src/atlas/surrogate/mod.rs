@@ -7,11 +7,13 @@ mod gp;
 mod lbfgs;
 mod linear;
 mod trees;
+mod widened;
 
 pub use gp::{GaussianProcess, Gp, Hyperparameters};
 pub use linear::{Linear, LinearRegression};
 use nalgebra::{DMatrix, DVector};
 pub use trees::{BoostedTrees, Trees};
+pub use widened::Widened;
 
 /// Why nothing can be learnt.
 #[derive(Debug, thiserror::Error)]

@@ -35,12 +35,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
 
 /// Finds the best mixture, writes it and the report down, and prints it.
 pub(super) fn conclude(study: &Study, json: bool) -> Result<()> {
-    let best = study.best()?;
+    let learnt = study.learnt()?;
+    let best = study.best_of(&learnt)?;
     let folder = study.write_best(&best)?;
     let page = folder.with_file_name(REPORT);
     publish(
         &page,
-        report::atlas_html(&study.analysis(&best)?).as_bytes(),
+        report::atlas_html(&study.analysis(&learnt, &best)?).as_bytes(),
     )?;
     terminal::print(if json {
         let mut json = serde_json::to_value(&best)?;
@@ -97,6 +98,20 @@ fn described(study: &Study, best: &Best) -> String {
         let more = format!(
             "today's mixture is not in the space that is searched: it is compared with the nearest there, {:.1} % away\n",
             100.0 * best.today_off
+        );
+        text.push_str(&more);
+    }
+    let widened = best.benchmarks.iter().filter(|pays| pays.widened > 1.0);
+    let widened: Vec<String> = widened
+        .map(|pays| {
+            let name = report::shown(&pays.benchmark.name);
+            format!("{name} by {:.2}", pays.widened)
+        })
+        .collect();
+    if !widened.is_empty() {
+        let more = format!(
+            "intervals said before the runs held fewer than nine in ten of them, so these are widened: {}\n",
+            widened.join(", ")
         );
         text.push_str(&more);
     }

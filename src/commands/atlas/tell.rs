@@ -112,7 +112,7 @@ fn outcome(arguments: &Arguments, study: &Study, values: &[&String]) -> Result<O
         let names = benchmarks.map(|benchmark| benchmark.name.as_str());
         // What is given as NAME=VALUE need not be in the file.
         let read = metrics::read(path, names.filter(|name| !given.contains_key(*name)));
-        found = read.map_err(|problem| usage(problem.to_string()))?;
+        found = read.map_err(usage)?;
     }
     found.extend(given);
     Ok(Outcome::Told(found))

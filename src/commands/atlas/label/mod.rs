@@ -3,6 +3,10 @@
 //! All rows are read once for their tasks and sizes, their pictures embedded (in shards that stay), the embeddings
 //! clustered and the clusters named. Then the labels of each dataset are written, and last the grid, which says that all
 //! the rest is there.
+//!
+//! Changes of rows and of the config are seen; pictures that are replaced in place are not, as nothing of a picture but its
+//! name is known without reading it. After that the folders `atlas/embeddings` and `atlas/labels` are to be
+//! deleted.
 
 mod concepts;
 mod read;
@@ -70,19 +74,15 @@ struct Labeller<'a> {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending> {
     let stop = stop::on_signal().context("listening for signals")?;
-    match labels(&arguments.config, arguments.retry_failed, &stop)? {
-        Some(summary) => {
-            show(&summary, arguments.json)?;
-            Ok(Ending::Done)
-        }
-        None => {
-            tracing::warn!(
-                "interrupted; embeddings that are done are kept. To go on from there: madmix atlas label {}",
-                arguments.config.display()
-            );
-            Ok(Ending::Resumable)
-        }
-    }
+    let Some(summary) = labels(&arguments.config, arguments.retry_failed, &stop)? else {
+        tracing::warn!(
+            "interrupted; embeddings that are done are kept. To go on from there: madmix atlas label {}",
+            arguments.config.display()
+        );
+        return Ok(Ending::Resumable);
+    };
+    show(&summary, arguments.json)?;
+    Ok(Ending::Done)
 }
 
 /// Labels everything, or finds that nothing has changed; `None` when interrupted.

@@ -3,7 +3,7 @@
 use crate::atlas::analysis::{Analysis, BenchmarkFit};
 use crate::config::Goal;
 use crate::report::compare::Noise;
-use crate::report::html::number::significant;
+use crate::report::html::number::{decimal, significant};
 use crate::report::html::parts::{Section, note};
 use crate::report::html::table::{Cell, Column, Table};
 
@@ -45,15 +45,27 @@ pub(super) fn section(analysis: &Analysis) -> Result<Section, String> {
         ],
         rows: analysis.benchmarks.iter().map(row).collect(),
     };
+    let mut body = vec![
+        table.element(),
+        note(
+            "Predicted differences in the benchmark’s own units. The noise is that of one run, as it was learnt: two \
+             runs of one mixture differ by some 1.4 times as much.",
+        ),
+    ];
+    let widened = analysis.benchmarks.iter().filter(|fit| fit.widened > 1.0);
+    let widened: Vec<String> = widened
+        .map(|fit| format!("{} by {}", fit.benchmark.name, decimal(fit.widened, 2)))
+        .collect();
+    if !widened.is_empty() {
+        body.push(note(&format!(
+            "Intervals that were said before the runs held fewer than nine in ten of them, so those here are widened: {}. \
+             Those that are said before a run, further down, are as they were.",
+            widened.join(", ")
+        )));
+    }
     Ok(Section {
         id: "pays",
         title: "What each benchmark gains or pays",
-        body: vec![
-            table.element(),
-            note(
-                "Predicted differences in the benchmark’s own units. The noise is that of one run, as it was learnt: two \
-                 runs of one mixture differ by some 1.4 times as much.",
-            ),
-        ],
+        body,
     })
 }

@@ -81,6 +81,7 @@ fn whole() -> Analysis {
             },
             noise: 0.4,
             pays: estimate(1.5),
+            widened: 1.75,
             runs: vec![run(1, 51.0, false), run(2, 54.5, true)],
         }],
         effects: vec![Effect {
@@ -111,6 +112,7 @@ fn a_search_is_on_its_page() {
         "they help each other",
         "failed: exit status 1: &lt;/table&gt;",
         "not told yet",
+        "docvqa by 1.75",
         "beyond noise",
     ] {
         assert!(page.contains(text), "{text}");

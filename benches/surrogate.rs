@@ -24,7 +24,9 @@ fn runs(n: usize, cells: usize) -> Observations {
     for _ in 0..n {
         let mut point: Vec<f64> = (0..cells).map(|_| random().powi(4)).collect();
         let sum: f64 = point.iter().sum();
-        point.iter_mut().for_each(|share| *share /= sum);
+        for share in &mut point {
+            *share /= sum;
+        }
         let known = point.iter().take(8).enumerate();
         let value: f64 = known
             .map(|(i, share)| -(0.01 + share).ln() / (1 + i) as f64)

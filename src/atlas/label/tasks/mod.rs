@@ -1,7 +1,7 @@
 //! Which task a conversation sets: rules in order, of which the first that fits decides.
 //!
 //! First what the user says: a task for a dataset, for a `data_source`, by expressions. Then the rules that come along
-//! ([`builtin`]). What none fits is [`OTHER`].
+//! (`builtin`). What none fits is [`OTHER`].
 
 mod builtin;
 mod exchange;

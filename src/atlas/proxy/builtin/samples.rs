@@ -10,7 +10,7 @@ use crate::dataset::{CellRows, Dataset, Role, Sample};
 /// The most samples of a cell that are taken of one dataset. The small model learns no more from more.
 const MOST: usize = 2048;
 
-/// The samples of a dataset that the small model is to see: of each cell up to [some thousand](MOST), chosen by their
+/// The samples of a dataset that the small model is to see: of each cell up to some thousand, chosen by their
 /// hashes. `rows` are its labels, `embedded` its pictures' vectors. Rows that cannot be read are left out.
 pub fn samples(
     grid: &Grid,

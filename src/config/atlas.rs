@@ -234,6 +234,16 @@ pub enum Goal {
     Min,
 }
 
+impl Goal {
+    /// By what a value is multiplied so that more is better.
+    pub(crate) fn sign(self) -> f64 {
+        match self {
+            Self::Max => 1.0,
+            Self::Min => -1.0,
+        }
+    }
+}
+
 /// The section `[atlas.proxy]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -112,7 +112,7 @@ mod tests {
 
     use super::super::work;
     use super::*;
-    use crate::dataset::{self, DatasetSpec};
+    use crate::dataset::{self, Dataset, DatasetSpec};
     use crate::store::{Pooled, Settings, ShardKey};
 
     fn pooled(tokens: Vec<u32>, values: Vec<f32>) -> Pooled {
@@ -123,17 +123,22 @@ mod tests {
         }
     }
 
-    #[test]
-    fn pictures_and_frames_count_alike_and_failures_keep_their_places() {
+    /// A dataset of so many rows, in a folder of its own.
+    fn rows(count: usize) -> (tempfile::TempDir, Arc<dyn Dataset>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.jsonl");
         let row = r#"{"conversations": [{"from": "human", "value": "?"}, {"from": "gpt", "value": "."}]}"#;
-        fs_err::write(&path, [row; 6].join("\n")).unwrap();
+        fs_err::write(&path, vec![row; count].join("\n")).unwrap();
         let spec = DatasetSpec {
             path,
             ..DatasetSpec::default()
         };
-        let dataset: Arc<_> = dataset::open(&spec).unwrap().into();
+        (folder, dataset::open(&spec).unwrap().into())
+    }
+
+    #[test]
+    fn pictures_and_frames_count_alike_and_failures_keep_their_places() {
+        let (_folder, dataset) = rows(6);
         let settings = Settings::new(&()).unwrap();
         let work = work("a", dataset, &[1, 2, 4, 5], "c", &settings);
         let shard = Shard {
@@ -159,25 +164,17 @@ mod tests {
         // 2 · (0.6, 0) + 3 · (0, 0.3) = (1.2, 0.9), of length 1.5.
         let second = embedded.vectors.row(1);
         assert!((second[0] - 0.8).abs() < 1e-6 && (second[1] - 0.6).abs() < 1e-6);
-        let rows: Vec<u64> = embedded
+        let failed: Vec<u64> = embedded
             .failures
             .iter()
             .map(|failure| failure.row)
             .collect();
-        assert_eq!(rows, [5, 2]);
+        assert_eq!(failed, [5, 2]);
     }
 
     #[test]
     fn vectors_without_end_are_failures() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("rows.jsonl");
-        let row = r#"{"conversations": [{"from": "human", "value": "?"}, {"from": "gpt", "value": "."}]}"#;
-        fs_err::write(&path, [row; 2].join("\n")).unwrap();
-        let spec = DatasetSpec {
-            path,
-            ..DatasetSpec::default()
-        };
-        let dataset: Arc<_> = dataset::open(&spec).unwrap().into();
+        let (_folder, dataset) = rows(2);
         let settings = Settings::new(&()).unwrap();
         let work = work("a", dataset, &[0, 1], "c", &settings);
         let shard = Shard {
@@ -198,15 +195,7 @@ mod tests {
 
     #[test]
     fn other_samples_are_other_shards() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("rows.jsonl");
-        let row = r#"{"conversations": [{"from": "human", "value": "?"}, {"from": "gpt", "value": "."}]}"#;
-        fs_err::write(&path, [row; 3].join("\n")).unwrap();
-        let spec = DatasetSpec {
-            path,
-            ..DatasetSpec::default()
-        };
-        let dataset: Arc<dyn dataset::Dataset> = dataset::open(&spec).unwrap().into();
+        let (_folder, dataset) = rows(3);
         let settings = Settings::new(&()).unwrap();
         let key = |indices: &[u64]| work("a", Arc::clone(&dataset), indices, "c", &settings).key;
         assert_eq!(key(&[0, 1]), key(&[0, 1]));

@@ -117,10 +117,7 @@ impl Replay {
         let space = Space::plain(table.names.clone())?;
         let losses: Vec<f64> = values
             .iter()
-            .map(|value| match self.goal {
-                Goal::Min => *value,
-                Goal::Max => -value,
-            })
+            .map(|value| -self.goal.sign() * value)
             .collect();
         let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
         let seen = (0..self.seeds)

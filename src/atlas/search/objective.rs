@@ -17,7 +17,7 @@ use crate::atlas::Predicted;
 use crate::atlas::chance::Chance;
 use crate::atlas::space::Space;
 use crate::atlas::surrogate::{Fit, Observations, Posterior, Surrogate, Widened};
-use crate::config::{Benchmark, Combine, Goal};
+use crate::config::{Benchmark, Combine};
 
 /// Draws for the least of several benchmarks.
 const DRAWS: usize = 256;
@@ -73,10 +73,7 @@ struct Part {
 impl Part {
     /// 1 over its unit, turned so that more is better.
     fn scale(&self) -> f64 {
-        match self.benchmark.goal {
-            Goal::Max => 1.0 / self.unit.spread,
-            Goal::Min => -1.0 / self.unit.spread,
-        }
+        self.benchmark.goal.sign() / self.unit.spread
     }
 }
 

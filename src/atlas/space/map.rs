@@ -86,28 +86,25 @@ impl Map {
 
     /// The point whose mixture has the same shares of levels: the very point, where `weights` come of one.
     pub(super) fn point(&self, weights: &[f64]) -> Vec<f64> {
-        match self {
-            Self::Cells => weights.to_vec(),
-            Self::Within { level, count } => sums(weights, level, count.len()),
-            Self::Product {
-                concept,
-                task,
-                concepts,
-                tasks,
-            } => {
-                let rows = sums(weights, concept, *concepts);
-                let columns = sums(weights, task, *tasks);
-                let (mut p, mut q) = (rows.clone(), columns.clone());
-                for _ in 0..ROUNDS {
-                    fit(&mut p, &q, (concept, task), &rows);
-                    fit(&mut q, &p, (task, concept), &columns);
-                }
-                normalise(&mut p);
-                normalise(&mut q);
-                p.extend(q);
-                p
+        let mut point = self.shares(weights);
+        if let Self::Product {
+            concept,
+            task,
+            concepts,
+            ..
+        } = self
+        {
+            let shares = point.clone();
+            let (rows, columns) = shares.split_at(*concepts);
+            let (p, q) = point.split_at_mut(*concepts);
+            for _ in 0..ROUNDS {
+                fit(p, q, (concept, task), rows);
+                fit(q, p, (task, concept), columns);
             }
+            normalise(p);
+            normalise(q);
         }
+        point
     }
 }
 

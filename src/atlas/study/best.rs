@@ -4,15 +4,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Learnt, Outcome, Study, StudyError, Trial};
+use super::{Learnt, Outcome, SAME, Study, StudyError, Trial};
 use crate::atlas::analysis::{BestMixture, Estimate};
 use crate::atlas::search::{Belief, Standing};
 use crate::atlas::space::{Space, distance};
 use crate::config::{Benchmark, Combine};
 use crate::store::publish;
 
-/// Mixtures nearer than this (total variation) are the same.
-const SAME: f64 = 1e-6;
 /// Where the answer lies in a run's folder.
 const FOLDER: &str = "atlas/best";
 

@@ -36,7 +36,7 @@ pub use folder::Folder;
 pub const FOLDER: &str = "atlas/study";
 /// The file of a trial's mixture, in its folder.
 pub const MIXTURE: &str = "mixture.json";
-/// How far what is written down may be from what follows from it.
+/// Shares nearer than this are the same; of mixtures their total variation.
 const SAME: f64 = 1e-6;
 /// What chose a trial that was made elsewhere.
 pub const TOLD: &str = "told";

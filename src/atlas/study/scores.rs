@@ -1,12 +1,9 @@
 //! One number for each finished run, without anything being learnt.
 
-use super::{Outcome, Study, StudyError, Trial};
+use super::{Outcome, SAME, Study, StudyError, Trial};
 use crate::atlas::search::Unit;
 use crate::atlas::space::distance;
-use crate::config::{Benchmark, Combine, Goal};
-
-/// Mixtures nearer than this (total variation) are the same.
-const SAME: f64 = 1e-6;
+use crate::config::{Benchmark, Combine};
 
 impl Study {
     /// The score of each trial that was told, more being better: the weighted mean of the benchmarks in units of their
@@ -27,10 +24,7 @@ impl Study {
                 Ok(metrics.get(&benchmark.name).copied())
             };
             let values = trials.iter().map(value).collect::<Result<Vec<_>, _>>()?;
-            let sign = match benchmark.goal {
-                Goal::Max => 1.0,
-                Goal::Min => -1.0,
-            };
+            let sign = benchmark.goal.sign();
             let from = match self.search.combine {
                 Combine::Weighted => Some(unit.center),
                 Combine::Worst => today.and_then(|today| values[today]),
